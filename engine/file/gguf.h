@@ -9,7 +9,12 @@
  *
  * Format: GGUF specification, versions 2 and 3, little endian.
  * Ownership: struct gguf owns the mapping; everything handed out lives until gguf_close().
- * Thread: after gguf_open() read-only and safe from any thread.
+ * Names of keys and tensors are printable ASCII, so that they may stand in a message; values are
+ * arbitrary bytes.  What is larger than the limits below is refused as unsupported, before memory
+ * is asked for; no allocation is larger than the bytes of the file justify.
+ *
+ * Thread: after gguf_open() read-only and safe from any thread, but for gguf_get_strings(), which
+ * builds a table at its first call for a key.
  */
 #ifndef ENGINE_FILE_GGUF_H
 #define ENGINE_FILE_GGUF_H
@@ -36,6 +41,18 @@ enum gguf_value_type {
     GGUF_VALUE_TYPE_COUNT = 13
 };
 
+enum {
+    GGUF_KEYS_MAX = 65536,
+    GGUF_TENSORS_MAX = 65536,
+    GGUF_KEY_NAME_MAX = 65535,    /* bytes; the format's own limit */
+    GGUF_TENSOR_NAME_MAX = 64,    /* bytes; the format's own limit */
+    GGUF_STRING_MAX = 16 << 20,   /* bytes of a string value or array element */
+    GGUF_ELEMENTS_MAX = 16 << 20, /* of an array */
+    GGUF_ALIGNMENT_MIN = 8,
+    GGUF_ALIGNMENT_MAX = 65536,
+    GGUF_PARTS_MAX = 1024 /* of a split file */
+};
+
 struct gguf_string {
     const char *bytes; /* not terminated; borrows from the mapping */
     size_t n_bytes;
@@ -58,7 +75,8 @@ struct gguf_key {
     enum gguf_value_type type;
     enum gguf_value_type element_type; /* of an array */
     uint64_t n_elements;               /* of an array; 1 otherwise */
-    uint64_t file_offset;              /* of the value */
+    uint64_t file_offset;              /* of the value; of an array: of its element type */
+    uint64_t n_bytes;                  /* of the value as it lies in the file */
 };
 
 /* Life cycle */
@@ -85,7 +103,9 @@ size_t gguf_key_count(const struct gguf *file);
 const struct gguf_key *gguf_key_at(const struct gguf *file, size_t index);
 size_t gguf_tensor_count(const struct gguf *file);
 const struct gguf_tensor *gguf_tensor_at(const struct gguf *file, size_t index);
-/* NULL where there is none (a hash lookup). */
+/* The value as it lies in the file (n_bytes of it), for a copy or a listing.  key: of this file. */
+const uint8_t *gguf_key_bytes(const struct gguf *file, const struct gguf_key *key);
+/* NULL where there is none (a search in an index sorted by name). */
 const struct gguf_key *gguf_find_key(const struct gguf *file, const char *name);
 const struct gguf_tensor *gguf_find_tensor(const struct gguf *file, const char *name);
 /* Tell the kernel how a tensor will be read: drop its pages (after repacking), or read ahead. */
@@ -112,10 +132,11 @@ enum status gguf_get_string(const struct gguf *file, const char *name, struct gg
 enum status gguf_get_strings(struct gguf *file, const char *name,
                              const struct gguf_string **out, size_t *n_elements,
                              struct error *error);
-/* Integers of any width (bool too), converted; the caller frees *out with free(). */
+/* Integers of any width (bool too), converted; the caller frees *out with free().  No elements:
+ * *out is NULL. */
 enum status gguf_get_integers(const struct gguf *file, const char *name, int64_t **out,
                               size_t *n_elements, struct error *error);
-/* F32 or F64, converted; the caller frees *out with free(). */
+/* F32 or F64, converted, all finite; the caller frees *out with free().  No elements: NULL. */
 enum status gguf_get_floats(const struct gguf *file, const char *name, float **out,
                             size_t *n_elements, struct error *error);
 
