@@ -105,7 +105,7 @@ ubsan:
 	$(Q)$(MAKE) --no-print-directory SANITIZE=undefined check
 # Thread checks are for the engine; the screen has one thread.
 tsan:
-	$(Q)$(MAKE) --no-print-directory SANITIZE=thread T='$(or $(T),engine session pool)' check
+	$(Q)$(MAKE) --no-print-directory SANITIZE=thread T='$(or $(T),engine event_ring session pool)' check
 gate: lint
 	$(Q)$(MAKE) --no-print-directory check
 	$(Q)$(MAKE) --no-print-directory asan

@@ -1,0 +1,471 @@
+/*
+ * script.c - the text format of the scripted engine
+ *
+ * The scripted engine stands where a model would: the screen gets the same events at the pace that
+ * the script says.  It is for tests of the screen, and of what hostile output does to it.
+ *
+ * One directive a line; empty lines and lines that begin with # are skipped.
+ *
+ *   before the first answer:
+ *     name TEXT          what the status line calls it (default: scripted)
+ *     context N          positions; a token of a prompt is four bytes (default: 4096)
+ *     load MS            time to load (default: 0)
+ *     fail TEXT          loading fails with this message
+ *     rate N, split N    for all answers that say nothing else
+ *
+ *   answer               begins an answer; requests take them in order, the last one repeats
+ *     prefill TOKENS MS  so many new prompt tokens in so much time (default: counted, at once)
+ *     rate N             tokens per second from here on; 0: no waiting (default)
+ *     split N            a token is N bytes, whatever they are: characters and escape sequences
+ *                        are torn; 0: a token is four bytes or more, whole characters (default)
+ *     think TEXT         thinking, unless the request turned it off or its budget is used up
+ *     text TEXT          the answer
+ *     repeat N           the next think or text line counts N times
+ *     delay MS           nothing happens for so long
+ *     stop REASON        ends the answer here: token, length or context
+ *     fail TEXT          ends the request with this failure
+ *
+ * TEXT is the rest of the line after one space, with escapes: \n \r \t \e (escape) \s (space)
+ * \\ and \xNN (one byte).  Consecutive lines join without anything between them.
+ */
+#include "engine/run/script.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    MOST_BYTES = 64 << 20, /* of a script */
+    MOST_MILLISECONDS = 3600 * 1000,
+    MOST_REPEATS = 1000 * 1000,
+    MOST_SPLIT = 65536, /* bytes of a token */
+    DEFAULT_CONTEXT = 4096
+};
+
+/* One line that is being read. */
+struct reader {
+    struct script *script;
+    const char *at, *end; /* of the line, without its end */
+    unsigned line;
+    uint32_t repeat; /* for the next think or text; 0: none given */
+    unsigned repeat_line;
+    size_t n_defaults; /* steps before the first answer */
+    struct error *error;
+};
+
+static enum status refuse(struct reader *reader, const char *what)
+{
+    enum status status = error_set(reader->error, STATUS_DAMAGED, "%s", what);
+
+    error_where(reader->error, "line %u", reader->line);
+    return status;
+}
+
+static enum status no_memory(struct reader *reader)
+{
+    return error_set(reader->error, STATUS_NO_MEMORY, "no memory for the script");
+}
+
+/* Number in [least, most], then a space or the end. */
+static enum status read_number(struct reader *reader, uint32_t least, uint32_t most,
+                               uint32_t *number)
+{
+    uint64_t value = 0;
+    const char *begin = reader->at;
+    char what[80];
+
+    while (reader->at < reader->end && *reader->at >= '0' && *reader->at <= '9' &&
+           value <= most)
+        value = value * 10 + (uint64_t)(*reader->at++ - '0');
+    bool ended = reader->at == reader->end || *reader->at == ' ';
+    if (reader->at == begin || !ended || value < least || value > most) {
+        snprintf(what, sizeof what, "expected a number from %u to %u", least, most);
+        return refuse(reader, what);
+    }
+    if (reader->at < reader->end)
+        reader->at++;
+    *number = (uint32_t)value;
+    return STATUS_OK;
+}
+
+static enum status read_end(struct reader *reader)
+{
+    return reader->at == reader->end ? STATUS_OK : refuse(reader, "too much on this line");
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+/* One escape, reader->at after the backslash. */
+static bool read_escape(struct reader *reader, char *byte)
+{
+    static const char names[] = "nrtes\\";
+    static const char values[] = "\n\r\t\x1b \\";
+
+    if (reader->at == reader->end)
+        return false;
+    char name = *reader->at++;
+    const char *found = name == '\0' ? NULL : strchr(names, name);
+    if (found != NULL) {
+        *byte = values[found - names];
+        return true;
+    }
+    if (name != 'x' || reader->end - reader->at < 2)
+        return false;
+    int high = hex_digit(reader->at[0]);
+    int low = hex_digit(reader->at[1]);
+    reader->at += 2;
+    *byte = (char)(high * 16 + low);
+    return high >= 0 && low >= 0;
+}
+
+/* The rest of the line; *bytes is owned by the caller and terminated. */
+static enum status read_text(struct reader *reader, char **bytes, size_t *n_bytes)
+{
+    char *text = malloc((size_t)(reader->end - reader->at) + 1);
+    size_t n = 0;
+
+    if (text == NULL)
+        return no_memory(reader);
+    while (reader->at < reader->end) {
+        char byte = *reader->at++;
+        if (byte == '\\' && !read_escape(reader, &byte)) {
+            free(text);
+            return refuse(reader, "unknown escape; there are \\n \\r \\t \\e \\s \\\\ \\xNN");
+        }
+        text[n++] = byte;
+    }
+    text[n] = '\0';
+    *bytes = text;
+    *n_bytes = n;
+    return STATUS_OK;
+}
+
+/* The array with room for one more element; NULL: no memory, the array is as it was. */
+static void *grown(void *array, size_t count, size_t *capacity, size_t size)
+{
+    if (count < *capacity)
+        return array;
+    size_t more = *capacity == 0 ? 16 : *capacity * 2;
+    void *moved = realloc(array, more * size);
+    if (moved != NULL)
+        *capacity = more;
+    return moved;
+}
+
+static enum status add_step(struct reader *reader, struct script_step step)
+{
+    struct script *script = reader->script;
+    struct script_step *steps =
+        grown(script->steps, script->n_steps, &script->steps_capacity, sizeof *steps);
+
+    if (steps == NULL) {
+        free(step.bytes);
+        return no_memory(reader);
+    }
+    script->steps = steps;
+    script->steps[script->n_steps++] = step;
+    if (script->n_answers > 0)
+        script->answers[script->n_answers - 1].count++;
+    return STATUS_OK;
+}
+
+static enum status add_answer(struct reader *reader)
+{
+    struct script *script = reader->script;
+    enum status status = read_end(reader);
+
+    if (status != STATUS_OK)
+        return status;
+    struct script_answer *answers =
+        grown(script->answers, script->n_answers, &script->answers_capacity, sizeof *answers);
+    if (answers == NULL)
+        return no_memory(reader);
+    script->answers = answers;
+    if (script->n_answers == 0)
+        reader->n_defaults = script->n_steps;
+    answers[script->n_answers].first = script->n_steps;
+    answers[script->n_answers].count = 0;
+    script->n_answers++;
+    /* What was said before the first answer opens each of them. */
+    for (size_t i = 0; i < reader->n_defaults && status == STATUS_OK; i++)
+        status = add_step(reader, script->steps[i]);
+    return status;
+}
+
+static enum status read_spoken(struct reader *reader, enum script_step_kind kind)
+{
+    struct script_step step = {.kind = kind, .repeat = reader->repeat ? reader->repeat : 1};
+    enum status status = read_text(reader, &step.bytes, &step.n_bytes);
+
+    if (status != STATUS_OK)
+        return status;
+    reader->repeat = 0;
+    return add_step(reader, step);
+}
+
+static enum status read_fail(struct reader *reader, enum script_step_kind kind)
+{
+    struct script_step step = {.kind = kind};
+    enum status status = read_text(reader, &step.bytes, &step.n_bytes);
+
+    if (status != STATUS_OK)
+        return status;
+    if (reader->script->n_answers > 0)
+        return add_step(reader, step);
+    free(reader->script->load_failure);
+    reader->script->load_failure = step.bytes;
+    return STATUS_OK;
+}
+
+static enum status read_numbered(struct reader *reader, enum script_step_kind kind)
+{
+    struct script_step step = {.kind = kind};
+    uint32_t most = kind == SCRIPT_DELAY   ? MOST_MILLISECONDS
+                    : kind == SCRIPT_SPLIT ? MOST_SPLIT
+                                           : 1000 * 1000;
+    enum status status = read_number(reader, 0, most, &step.number);
+
+    if (status == STATUS_OK && kind == SCRIPT_PREFILL)
+        status = read_number(reader, 0, MOST_MILLISECONDS, &step.milliseconds);
+    if (status == STATUS_OK)
+        status = read_end(reader);
+    return status == STATUS_OK ? add_step(reader, step) : status;
+}
+
+static enum status read_stop(struct reader *reader, enum script_step_kind kind)
+{
+    static const struct {
+        const char *name;
+        enum stop_reason reason;
+    } reasons[] = {{"token", STOP_TOKEN}, {"length", STOP_LENGTH}, {"context", STOP_CONTEXT}};
+    struct script_step step = {.kind = kind};
+    size_t length = (size_t)(reader->end - reader->at);
+
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
+        if (strlen(reasons[i].name) == length &&
+            memcmp(reasons[i].name, reader->at, length) == 0) {
+            step.number = reasons[i].reason;
+            return add_step(reader, step);
+        }
+    return refuse(reader, "stop needs token, length or context");
+}
+
+static enum status read_repeat(struct reader *reader)
+{
+    enum status status = read_number(reader, 1, MOST_REPEATS, &reader->repeat);
+
+    reader->repeat_line = reader->line;
+    return status == STATUS_OK ? read_end(reader) : status;
+}
+
+static enum status read_name(struct reader *reader)
+{
+    char *text;
+    size_t n_bytes;
+    enum status status = read_text(reader, &text, &n_bytes);
+
+    if (status != STATUS_OK)
+        return status;
+    snprintf(reader->script->name, sizeof reader->script->name, "%s", text);
+    free(text);
+    return STATUS_OK;
+}
+
+static enum status read_setting(struct reader *reader, uint32_t least, uint32_t most,
+                                uint32_t *setting)
+{
+    enum status status = read_number(reader, least, most, setting);
+
+    return status == STATUS_OK ? read_end(reader) : status;
+}
+
+enum directive {
+    DIRECTIVE_NAME,
+    DIRECTIVE_CONTEXT,
+    DIRECTIVE_LOAD,
+    DIRECTIVE_ANSWER,
+    DIRECTIVE_REPEAT,
+    DIRECTIVE_SPOKEN,
+    DIRECTIVE_NUMBERED,
+    DIRECTIVE_STOP,
+    DIRECTIVE_FAIL
+};
+
+enum place { PLACE_HEAD = 1, PLACE_ANSWER = 2, PLACE_BOTH = 3 };
+
+static const struct {
+    const char *name;
+    enum directive directive;
+    enum place place;
+    enum script_step_kind kind;
+} directives[] = {
+    {"name", DIRECTIVE_NAME, PLACE_HEAD, 0},
+    {"context", DIRECTIVE_CONTEXT, PLACE_HEAD, 0},
+    {"load", DIRECTIVE_LOAD, PLACE_HEAD, 0},
+    {"answer", DIRECTIVE_ANSWER, PLACE_BOTH, 0},
+    {"repeat", DIRECTIVE_REPEAT, PLACE_ANSWER, 0},
+    {"think", DIRECTIVE_SPOKEN, PLACE_ANSWER, SCRIPT_THINK},
+    {"text", DIRECTIVE_SPOKEN, PLACE_ANSWER, SCRIPT_TEXT},
+    {"delay", DIRECTIVE_NUMBERED, PLACE_ANSWER, SCRIPT_DELAY},
+    {"prefill", DIRECTIVE_NUMBERED, PLACE_ANSWER, SCRIPT_PREFILL},
+    {"rate", DIRECTIVE_NUMBERED, PLACE_BOTH, SCRIPT_RATE},
+    {"split", DIRECTIVE_NUMBERED, PLACE_BOTH, SCRIPT_SPLIT},
+    {"stop", DIRECTIVE_STOP, PLACE_ANSWER, SCRIPT_STOP},
+    {"fail", DIRECTIVE_FAIL, PLACE_BOTH, SCRIPT_FAIL},
+};
+
+static enum status read_directive(struct reader *reader, size_t which)
+{
+    struct script *script = reader->script;
+    enum script_step_kind kind = directives[which].kind;
+
+    switch (directives[which].directive) {
+    case DIRECTIVE_NAME: return read_name(reader);
+    case DIRECTIVE_CONTEXT: return read_setting(reader, 16, 1 << 24, &script->n_context);
+    case DIRECTIVE_LOAD:
+        return read_setting(reader, 0, MOST_MILLISECONDS, &script->load_milliseconds);
+    case DIRECTIVE_ANSWER: return add_answer(reader);
+    case DIRECTIVE_REPEAT: return read_repeat(reader);
+    case DIRECTIVE_SPOKEN: return read_spoken(reader, kind);
+    case DIRECTIVE_NUMBERED: return read_numbered(reader, kind);
+    case DIRECTIVE_STOP: return read_stop(reader, kind);
+    case DIRECTIVE_FAIL: return read_fail(reader, kind);
+    }
+    return STATUS_OK;
+}
+
+static enum status read_line(struct reader *reader)
+{
+    enum place here = reader->script->n_answers == 0 ? PLACE_HEAD : PLACE_ANSWER;
+    const char *space;
+    size_t length;
+
+    if (reader->at == reader->end || *reader->at == '#')
+        return STATUS_OK;
+    space = memchr(reader->at, ' ', (size_t)(reader->end - reader->at));
+    length = (size_t)((space == NULL ? reader->end : space) - reader->at);
+    for (size_t i = 0; i < sizeof directives / sizeof directives[0]; i++) {
+        if (strlen(directives[i].name) != length ||
+            memcmp(directives[i].name, reader->at, length) != 0)
+            continue;
+        if (!(directives[i].place & here))
+            return refuse(reader, here == PLACE_HEAD ? "belongs after an answer line"
+                                                     : "belongs before the first answer line");
+        if (reader->repeat > 0 && directives[i].directive != DIRECTIVE_SPOKEN)
+            return refuse(reader, "repeat needs a think or text line after it");
+        reader->at += length + (space == NULL ? 0 : 1);
+        return read_directive(reader, i);
+    }
+    return refuse(reader, "unknown directive");
+}
+
+static enum status read_lines(struct reader *reader, const char *text, size_t n_bytes)
+{
+    const char *end = text + n_bytes;
+    enum status status = STATUS_OK;
+
+    while (text < end && status == STATUS_OK) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        reader->at = text;
+        reader->end = newline == NULL ? end : newline;
+        text = newline == NULL ? end : newline + 1;
+        if (reader->end > reader->at && reader->end[-1] == '\r')
+            reader->end--;
+        reader->line++;
+        status = read_line(reader);
+    }
+    if (status != STATUS_OK)
+        return status;
+    if (reader->repeat > 0) {
+        reader->line = reader->repeat_line;
+        return refuse(reader, "repeat needs a think or text line after it");
+    }
+    if (reader->script->n_answers == 0 && reader->script->load_failure == NULL)
+        return refuse(reader, "the script has no answer line");
+    return STATUS_OK;
+}
+
+enum status script_parse(struct script *script, const char *text, size_t n_bytes,
+                         struct error *error)
+{
+    struct reader reader = {.script = script, .error = error};
+
+    memset(script, 0, sizeof *script);
+    snprintf(script->name, sizeof script->name, "scripted");
+    script->n_context = DEFAULT_CONTEXT;
+    enum status status = read_lines(&reader, text, n_bytes);
+    if (status != STATUS_OK)
+        script_release(script);
+    return status;
+}
+
+static enum status read_file(const char *path, char **text, size_t *n_bytes,
+                             struct error *error)
+{
+    FILE *file = fopen(path, "re");
+    size_t capacity = 0;
+    bool good = true;
+
+    *text = NULL;
+    *n_bytes = 0;
+    if (file == NULL)
+        return error_set(error, errno == ENOENT ? STATUS_NOT_FOUND : STATUS_IO,
+                         "cannot open the script: %s", strerror(errno));
+    while (good && !feof(file) && !ferror(file) && *n_bytes <= MOST_BYTES) {
+        if (*n_bytes == capacity) {
+            capacity = capacity == 0 ? 65536 : capacity * 2;
+            char *moved = realloc(*text, capacity);
+            good = moved != NULL;
+            *text = good ? moved : *text;
+            if (!good)
+                break;
+        }
+        *n_bytes += fread(*text + *n_bytes, 1, capacity - *n_bytes, file);
+    }
+    bool failed = ferror(file) != 0;
+    fclose(file);
+    if (good && !failed && *n_bytes <= MOST_BYTES)
+        return STATUS_OK;
+    free(*text);
+    *text = NULL;
+    if (!good)
+        return error_set(error, STATUS_NO_MEMORY, "no memory for the script");
+    if (failed)
+        return error_set(error, STATUS_IO, "cannot read the script: %s", strerror(errno));
+    return error_set(error, STATUS_DAMAGED, "longer than %d bytes", MOST_BYTES);
+}
+
+enum status script_read(struct script *script, const char *path, struct error *error)
+{
+    char *text;
+    size_t n_bytes;
+    enum status status = read_file(path, &text, &n_bytes, error);
+
+    memset(script, 0, sizeof *script);
+    if (status == STATUS_OK)
+        status = script_parse(script, text, n_bytes, error);
+    free(text);
+    if (status != STATUS_OK)
+        error_where(error, "%s", path);
+    return status;
+}
+
+void script_release(struct script *script)
+{
+    for (size_t i = 0; i < script->n_steps; i++)
+        free(script->steps[i].bytes);
+    free(script->steps);
+    free(script->answers);
+    free(script->load_failure);
+    memset(script, 0, sizeof *script);
+}
