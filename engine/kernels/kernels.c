@@ -1,0 +1,61 @@
+/*
+ * kernels.c - the tables of all levels
+ */
+#include <pthread.h>
+
+#include "engine/kernels/layout.h"
+
+static struct kernels tables[KERNEL_LEVEL_COUNT];
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* Each level starts from the one below it. */
+static void fill_tables(void)
+{
+    reference_kernels(&tables[KERNEL_LEVEL_REFERENCE]);
+    for (int level = KERNEL_LEVEL_GENERIC; level < KERNEL_LEVEL_COUNT; level++) {
+        generic_kernels(&tables[level]);
+        tables[level].level = (enum kernel_level)level;
+    }
+}
+
+const struct kernels *kernels_for(enum kernel_level level)
+{
+    pthread_once(&once, fill_tables);
+    return &tables[level];
+}
+
+enum activation_form kernels_activation_form(enum kernel_level level, enum tensor_type type)
+{
+    if (level == KERNEL_LEVEL_REFERENCE)
+        return ACTIVATION_F32;
+    switch (type) {
+    case TENSOR_Q8_0:
+    case TENSOR_Q4_0:
+    case TENSOR_Q4_1:
+    case TENSOR_Q5_0:
+    case TENSOR_Q5_1:
+    case TENSOR_IQ4_NL: return ACTIVATION_Q8_32;
+    case TENSOR_Q4_K:
+    case TENSOR_Q5_K:
+    case TENSOR_Q6_K:
+    case TENSOR_IQ4_XS: return ACTIVATION_Q8_256;
+    default: return ACTIVATION_F32;
+    }
+}
+
+size_t kernels_activation_bytes(enum activation_form form, uint32_t n_columns, uint32_t n_rows)
+{
+    size_t row, total;
+
+    switch (form) {
+    case ACTIVATION_Q8_32: row = (size_t)(n_columns / 32) * sizeof(struct activation_32); break;
+    case ACTIVATION_Q8_256:
+        row = (size_t)(n_columns / 256) * sizeof(struct activation_256);
+        break;
+    default: row = activation_f32_stride(n_columns) * sizeof(float); break;
+    }
+    if (__builtin_mul_overflow(row, n_rows, &total) ||
+        __builtin_add_overflow(total, KERNEL_ALIGNMENT - 1, &total))
+        return 0;
+    return total / KERNEL_ALIGNMENT * KERNEL_ALIGNMENT;
+}
