@@ -26,7 +26,7 @@ enum config_type {
 
 /* All settings; the table in schema.c has one row for each field. */
 struct config {
-    /* model */
+    /* engine */
     char *model;         /* path; NULL: none */
     char *template_name; /* NULL: chosen by the file */
     int64_t threads;     /* 0: chosen */
@@ -63,9 +63,13 @@ struct config_option {
     const char *const *choices; /* NULL-terminated, for CHOICE */
     const char *built_in;       /* default as text; NULL: not set */
     const char *argument;       /* "N", "FILE": for --help */
-    const char *section; /* "model", "chat", "sampling", "screen": YAML mapping, --help group */
-    const char *help;    /* one line */
-    bool at_run_time;    /* /set may change it in a running chat */
+    const char
+        *section;       /* "engine", "chat", "sampling", "screen": YAML mapping, --help group */
+    const char *help;   /* one line */
+    bool at_run_time;   /* /set may change it in a running chat */
+    bool open_minimum;  /* the minimum itself is not allowed */
+    bool open_maximum;  /* the maximum itself is not allowed */
+    bool counts_tokens; /* a k after the number means 1024 */
 };
 
 enum config_origin_kind {
@@ -97,8 +101,10 @@ struct config_store;
 /* With the built-in values; NULL: out of memory. */
 struct config_store *config_new(void);
 void config_free(struct config_store **store);
+/* Strings in it live until the next change of that setting. */
 const struct config *config_values(const struct config_store *store);
 const struct config_option *config_options(size_t *n_options);
+/* By key; a dash is as good as an underscore.  NULL: none. */
 const struct config_option *config_find(const char *key);
 
 /*
@@ -108,17 +114,27 @@ const struct config_option *config_find(const char *key);
  */
 size_t config_load(struct config_store *store, const char *path, struct config_error *errors,
                    size_t room);
+/* The same for text in memory; name stands for its path in origins and errors. */
+size_t config_load_memory(struct config_store *store, const char *name, const char *bytes,
+                          size_t n_bytes, struct config_error *errors, size_t room);
+/* Where config_load(NULL) looks, lowest precedence first; false: no such index. */
+bool config_file_path(size_t index, char *buffer, size_t n_bytes);
+/* An empty variable counts as not set. */
 size_t config_load_environment(struct config_store *store, struct config_error *errors,
                                size_t room);
-/* One value as text; false with *error filled: unknown key, wrong type, out of range. */
+/*
+ * One value as text; false with *error filled: unknown key, wrong type, out of range, or CONFIG_SET
+ * for a setting that is read at the start only.  An empty text takes a setting without a built-in
+ * value back to "none".
+ */
 bool config_set(struct config_store *store, const char *key, const char *value,
                 enum config_origin_kind origin, struct config_error *error);
-/* The value as text; terminated; returns buffer. */
+/* The value as text ("" where there is none); terminated; returns buffer. */
 const char *config_get(const struct config_store *store, const struct config_option *option,
                        char *buffer, size_t n_bytes);
 struct config_origin config_origin(const struct config_store *store,
                                    const struct config_option *option);
-/* Was it set by anybody (not built in)? */
+/* Has it a value that is not the built-in one? */
 bool config_given(const struct config_store *store, const char *key);
 
 /* Folders by the XDG base directory specification, "banter" appended; false: no home folder. */
@@ -126,7 +142,7 @@ bool config_folder_config(char *buffer, size_t n_bytes);
 bool config_folder_data(char *buffer, size_t n_bytes);
 bool config_folder_state(char *buffer, size_t n_bytes);
 bool config_folder_cache(char *buffer, size_t n_bytes);
-/* Make the folder with mode 0700 if it is missing. */
+/* Make the folder and its parents with mode 0700 if missing; ours is tightened to 0700. */
 bool config_make_folder(const char *path, struct config_error *error);
 
 /* The name closest to a misspelt one (edit distance), or NULL when none is close. */
