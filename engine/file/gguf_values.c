@@ -7,6 +7,7 @@
  */
 #include "engine/file/gguf.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -91,7 +92,7 @@ static bool load_float(enum gguf_value_type type, const uint8_t *bytes, float *o
     } else if (type == GGUF_F64) {
         wide_bits = gguf_load_u64(bytes);
         memcpy(&wide, &wide_bits, sizeof wide);
-        if (!(wide >= -0x1.fffffep127 && wide <= 0x1.fffffep127)) {
+        if (!(wide >= -(double)FLT_MAX && wide <= (double)FLT_MAX)) {
             *not_finite = true;
             return false;
         }

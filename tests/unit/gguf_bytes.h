@@ -156,8 +156,11 @@ static inline void bytes_free(struct bytes *bytes)
 static inline void bytes_save(const struct bytes *bytes, const char *path)
 {
     FILE *file = fopen(path, "wb");
-    if (!file || fwrite(bytes->data, 1, bytes->n_bytes, file) != bytes->n_bytes ||
-        fclose(file) != 0)
+    if (!file)
+        abort();
+    if (bytes->n_bytes > 0 && fwrite(bytes->data, 1, bytes->n_bytes, file) != bytes->n_bytes)
+        abort();
+    if (fclose(file) != 0)
         abort();
 }
 
