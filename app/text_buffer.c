@@ -10,13 +10,20 @@
 #include <unistd.h>
 
 #include "engine/error.h"
-#include "ui/ui.h"
+
+static void (*restore_terminal)(void);
+
+void app_on_out_of_memory(void (*restore)(void))
+{
+    restore_terminal = restore;
+}
 
 static void out_of_memory(void)
 {
     static const char what[] = "banter: out of memory\n";
 
-    ui_emergency_restore();
+    if (restore_terminal != NULL)
+        restore_terminal();
     /* Nothing is left to do about a failure of this write. */
     if (write(STDERR_FILENO, what, sizeof what - 1) < 0) {
     }

@@ -29,6 +29,8 @@ void text_release(struct text_buffer *text);
 /* The text as a string; "" when it is empty. */
 const char *text_string(const struct text_buffer *text);
 
+/* What gives the terminal back before the program ends for want of memory. */
+void app_on_out_of_memory(void (*restore)(void));
 /* As realloc(), for n elements; never NULL. */
 void *app_resize(void *memory, size_t n, size_t n_bytes_each);
 /* A terminated copy; the caller frees it. */

@@ -1,0 +1,132 @@
+/*
+ * conversation.c - what was said: questions, and the answers to each
+ */
+#include "app/conversation.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void answer_release(struct answer *answer)
+{
+    free(answer->settings.system);
+    text_release(&answer->text);
+    text_release(&answer->thinking);
+    free(answer->ids);
+    *answer = (struct answer){0};
+}
+
+void conversation_init(struct conversation *conversation, uint64_t seed)
+{
+    *conversation = (struct conversation){.seed = seed};
+}
+
+void conversation_release(struct conversation *conversation)
+{
+    for (size_t i = 0; i < conversation->n_exchanges; i++) {
+        struct exchange *exchange = &conversation->exchanges[i];
+        for (size_t j = 0; j < exchange->n_answers; j++)
+            answer_release(&exchange->answers[j]);
+        free(exchange->answers);
+        text_release(&exchange->question);
+    }
+    free(conversation->exchanges);
+    *conversation = (struct conversation){0};
+}
+
+struct exchange *conversation_ask(struct conversation *conversation, const char *text,
+                                  size_t n_bytes)
+{
+    conversation->exchanges = app_resize(conversation->exchanges, conversation->n_exchanges + 1,
+                                         sizeof conversation->exchanges[0]);
+    struct exchange *exchange = &conversation->exchanges[conversation->n_exchanges++];
+    *exchange = (struct exchange){0};
+    text_append(&exchange->question, text, n_bytes);
+    return exchange;
+}
+
+struct exchange *conversation_last(const struct conversation *conversation)
+{
+    if (conversation->n_exchanges == 0)
+        return NULL;
+    return &conversation->exchanges[conversation->n_exchanges - 1];
+}
+
+struct answer *exchange_begin(struct exchange *exchange, const struct answer_settings *settings)
+{
+    exchange->answers =
+        app_resize(exchange->answers, exchange->n_answers + 1, sizeof exchange->answers[0]);
+    struct answer *answer = &exchange->answers[exchange->n_answers];
+    *answer = (struct answer){.settings = *settings, .end = ANSWER_RUNNING};
+    answer->settings.variant = (uint32_t)exchange->n_answers++;
+    if (settings->system != NULL)
+        answer->settings.system = app_copy(settings->system, strlen(settings->system));
+    return answer;
+}
+
+struct answer *exchange_answer(const struct exchange *exchange)
+{
+    return exchange->n_answers > 0 ? &exchange->answers[exchange->n_answers - 1] : NULL;
+}
+
+void answer_add(struct answer *answer, enum chat_part part, const char *bytes, size_t n_bytes,
+                const int32_t *ids, size_t n_ids)
+{
+    text_append(part == CHAT_PART_THINKING ? &answer->thinking : &answer->text, bytes, n_bytes);
+    if (n_ids == 0)
+        return;
+    if (answer->n_ids + n_ids > answer->ids_room) {
+        answer->ids_room = 2 * answer->ids_room + n_ids;
+        answer->ids = app_resize(answer->ids, answer->ids_room, sizeof answer->ids[0]);
+    }
+    memcpy(answer->ids + answer->n_ids, ids, n_ids * sizeof ids[0]);
+    answer->n_ids += n_ids;
+}
+
+bool exchange_end(struct exchange *exchange, enum answer_end end)
+{
+    struct answer *answer = exchange_answer(exchange);
+
+    if (answer == NULL || answer->end != ANSWER_RUNNING)
+        return false;
+    answer->end = end;
+    /* A model that answers with nothing has answered; only a broken-off nothing is dropped. */
+    if (end == ANSWER_COMPLETE || answer->text.n_bytes > 0 || answer->thinking.n_bytes > 0)
+        return true;
+    answer_release(answer);
+    exchange->n_answers--;
+    return false;
+}
+
+static struct chat_message text_message(enum chat_role role, const char *text, size_t n_bytes)
+{
+    return (struct chat_message){.role = role, .text = text, .n_bytes = n_bytes};
+}
+
+size_t conversation_messages(const struct conversation *conversation, size_t last,
+                             const char *system, struct chat_message **out)
+{
+    size_t n_messages = 0;
+    struct chat_message *messages = app_resize(NULL, 2 * (last + 1) + 1, sizeof messages[0]);
+
+    if (system != NULL && system[0] != '\0')
+        messages[n_messages++] = text_message(CHAT_SYSTEM, system, strlen(system));
+    for (size_t i = 0; i <= last && i < conversation->n_exchanges; i++) {
+        const struct exchange *exchange = &conversation->exchanges[i];
+        const struct answer *answer = exchange_answer(exchange);
+        if (i < last && answer == NULL)
+            continue;
+        messages[n_messages++] = text_message(CHAT_USER, text_string(&exchange->question),
+                                              exchange->question.n_bytes);
+        if (i == last)
+            break;
+        struct chat_message message =
+            text_message(CHAT_ASSISTANT, text_string(&answer->text), answer->text.n_bytes);
+        message.ids = answer->n_ids > 0 ? answer->ids : NULL;
+        message.n_ids = answer->n_ids;
+        message.thinking = text_string(&answer->thinking);
+        message.n_thinking = answer->thinking.n_bytes;
+        messages[n_messages++] = message;
+    }
+    *out = messages;
+    return n_messages;
+}

@@ -1,0 +1,89 @@
+/*
+ * conversation.h - what was said: questions, and the answers to each
+ *
+ * An exchange is one message of the person with the answers that the model gave to it; the last
+ * answer is the one that counts, the earlier ones are variants that /regen replaced.  An answer
+ * that ended without a single character (an error, a stop while the prompt was read) is dropped,
+ * and an exchange without an answer is no part of the history that a model reads: so user and
+ * assistant take turns in every prompt.
+ *
+ * Pure data: no screen, no engine thread.  Thread: one.
+ */
+#ifndef APP_CONVERSATION_H
+#define APP_CONVERSATION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "app/text_buffer.h"
+#include "engine/chat.h"
+#include "engine/sampling.h"
+
+enum answer_end { ANSWER_RUNNING, ANSWER_COMPLETE, ANSWER_STOPPED, ANSWER_FAILED };
+
+/* What an answer was asked with: enough to ask for it again, and for /prompt. */
+struct answer_settings {
+    char *system; /* owned; NULL: no system prompt */
+    enum thinking_mode thinking;
+    uint32_t thinking_budget;
+    struct sampling_choice sampling;
+    uint64_t seed; /* of the conversation */
+    uint32_t variant;
+    size_t max_tokens;
+};
+
+struct answer {
+    struct answer_settings settings;
+    struct text_buffer text;
+    struct text_buffer thinking;
+    int32_t *ids; /* owned: the ids that the model generated for text */
+    size_t n_ids, ids_room;
+    enum answer_end end;
+};
+
+struct exchange {
+    struct text_buffer question;
+    struct answer *answers; /* owned; in the order they were given */
+    size_t n_answers;
+};
+
+struct conversation {
+    struct exchange *exchanges; /* owned */
+    size_t n_exchanges;
+    uint64_t seed;
+};
+
+void conversation_init(struct conversation *conversation, uint64_t seed);
+/* Free everything; to be initialised before it is used again. */
+void conversation_release(struct conversation *conversation);
+
+struct exchange *conversation_ask(struct conversation *conversation, const char *text,
+                                  size_t n_bytes);
+/* The last exchange, or NULL. */
+struct exchange *conversation_last(const struct conversation *conversation);
+/*
+ * A new answer of an exchange: its variant number is the number of answers before it.  The
+ * settings' system prompt is copied.
+ */
+struct answer *exchange_begin(struct exchange *exchange,
+                              const struct answer_settings *settings);
+/* The answer that counts, or NULL. */
+struct answer *exchange_answer(const struct exchange *exchange);
+void answer_add(struct answer *answer, enum chat_part part, const char *bytes, size_t n_bytes,
+                const int32_t *ids, size_t n_ids);
+/*
+ * The running answer is over.  false: nothing had been said and the answer was dropped, so that
+ * an earlier variant counts again if there is one.
+ */
+bool exchange_end(struct exchange *exchange, enum answer_end end);
+
+/*
+ * The messages of a prompt that asks for an answer to exchange number `last`: system, the history
+ * before it, its question.  Texts and ids are borrowed from the conversation and from system; the
+ * array is the caller's.
+ */
+size_t conversation_messages(const struct conversation *conversation, size_t last,
+                             const char *system, struct chat_message **out);
+
+#endif
