@@ -1,14 +1,439 @@
 /*
- * chat.c - the chat's entry
+ * chat.c - the chat: life cycle, and what happens to a line that was typed
  */
-#include "app/chat.h"
+#include "app/chat_internal.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app/commands.h"
+#include "app/engine_settings.h"
+#include "app/signals.h"
+
+double chat_seconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+void chat_error(struct chat *chat, const struct error *error)
+{
+    char text[1024];
+
+    view_say(&chat->view, UI_BLOCK_ERROR, "%s", error_text(error, text, sizeof text));
+}
+
+bool chat_busy(const struct chat *chat)
+{
+    return chat->request != 0;
+}
+
+/* Asking ------------------------------------------------------------------------------------- */
+
+struct answer_settings chat_answer_settings(const struct chat *chat)
+{
+    const struct config *config = config_values(chat->store);
+
+    return (struct answer_settings){
+        .system = config->system,
+        .thinking = thinking_setting(config),
+        .thinking_budget = (uint32_t)config->think_budget,
+        .sampling = sampling_settings(chat->store),
+        .seed = chat->conversation.seed,
+        .max_tokens = (size_t)config->max_tokens,
+    };
+}
+
+struct engine_request chat_request(const struct chat *chat, size_t exchange,
+                                   const struct answer_settings *settings,
+                                   struct chat_message **messages)
+{
+    size_t n_messages =
+        conversation_messages(&chat->conversation, exchange, settings->system, messages);
+
+    return (struct engine_request){
+        .messages = *messages,
+        .n_messages = n_messages,
+        .thinking = settings->thinking,
+        .thinking_budget = settings->thinking_budget,
+        .sampling = settings->sampling,
+        .conversation_seed = settings->seed,
+        .message = (uint32_t)exchange,
+        .variant = settings->variant,
+        .max_tokens = settings->max_tokens,
+    };
+}
+
+/* Ask the engine for one more answer to the last question. */
+static void ask(struct chat *chat, const struct answer_settings *settings)
+{
+    struct exchange *exchange = conversation_last(&chat->conversation);
+    struct answer *answer = exchange_begin(exchange, settings);
+    struct chat_message *messages;
+    struct engine_request request =
+        chat_request(chat, chat->conversation.n_exchanges - 1, &answer->settings, &messages);
+    struct error error;
+
+    chat->stopping = false;
+    chat->told_prefill = false;
+    chat->submitted = chat_seconds();
+    chat->thinking_block = chat->answer_block = chat->answer_first = 0;
+    chat->n_thinking = 0;
+    enum status status = engine_submit(chat->engine, &request, &chat->request, &error);
+    free(messages);
+    if (status != STATUS_OK) {
+        chat->request = 0;
+        exchange_end(exchange, ANSWER_FAILED);
+        chat_error(chat, &error);
+        return;
+    }
+    chat->status.phase = UI_PHASE_PREFILL;
+    chat->status.fraction = 0;
+    chat->status.done = chat->status.total = 0;
+    chat->status.rate = chat->status.rate_now = chat->status.rate_average = 0;
+    chat->status.remaining = chat->status.first_token = -1;
+    chat->status.n_tokens = 0;
+    chat->status.thinking = false;
+    chat->status_changed = true;
+    if (chat->view.ui != NULL)
+        ui_set_busy(chat->view.ui, true);
+}
+
+static void send_message(struct chat *chat, const char *text, size_t n_bytes)
+{
+    struct answer_settings settings = chat_answer_settings(chat);
+    uint32_t block = view_add(&chat->view, UI_BLOCK_USER, "you");
+
+    view_append(&chat->view, block, text, n_bytes);
+    view_finish(&chat->view, block);
+    conversation_ask(&chat->conversation, text, n_bytes);
+    ask(chat, &settings);
+}
+
+/* The queue ---------------------------------------------------------------------------------- */
+
+static void note_waiting(struct chat *chat)
+{
+    struct ui_status *status = &chat->status;
+
+    status->note[0] = '\0';
+    if (chat->queue.n_texts > 0)
+        snprintf(status->note, sizeof status->note, "%zu waiting", chat->queue.n_texts);
+    chat->status_changed = true;
+    view_waiting(&chat->view);
+}
+
+static void queue_add(struct chat *chat, const char *text, size_t n_bytes)
+{
+    struct message_queue *queue = &chat->queue;
+
+    queue->texts = app_resize(queue->texts, queue->n_texts + 1, sizeof queue->texts[0]);
+    queue->texts[queue->n_texts] = (struct text_buffer){0};
+    text_append(&queue->texts[queue->n_texts++], text, n_bytes);
+    note_waiting(chat);
+}
+
+static void queue_clear(struct chat *chat)
+{
+    for (size_t i = 0; i < chat->queue.n_texts; i++)
+        text_release(&chat->queue.texts[i]);
+    free(chat->queue.texts);
+    chat->queue = (struct message_queue){0};
+    note_waiting(chat);
+}
+
+void chat_send_waiting(struct chat *chat)
+{
+    struct message_queue *queue = &chat->queue;
+
+    while (queue->n_texts > 0 && chat->state == CHAT_READY && !chat_busy(chat)) {
+        struct text_buffer text = queue->texts[0];
+        queue->n_texts--;
+        memmove(queue->texts, queue->texts + 1, queue->n_texts * sizeof queue->texts[0]);
+        note_waiting(chat);
+        send_message(chat, text_string(&text), text.n_bytes);
+        text_release(&text);
+    }
+}
+
+/* What happens to an answer ------------------------------------------------------------------ */
+
+/* A variant that came to nothing gives its place on the screen back to the one before it. */
+static void show_answer(struct chat *chat, const struct answer *answer)
+{
+    bool folded = !config_values(chat->store)->show_thinking;
+
+    if (answer->thinking.n_bytes > 0) {
+        uint32_t block = view_add(&chat->view, UI_BLOCK_THINKING, "thinking");
+        view_append(&chat->view, block, answer->thinking.bytes, answer->thinking.n_bytes);
+        view_finish(&chat->view, block);
+        view_fold(&chat->view, block, folded && answer->text.n_bytes > 0, "thought");
+        chat->answer_first = block;
+    }
+    uint32_t block = view_add(&chat->view, UI_BLOCK_ANSWER, "model");
+    view_append(&chat->view, block, text_string(&answer->text), answer->text.n_bytes);
+    view_finish(&chat->view, block);
+    if (chat->answer_first == 0)
+        chat->answer_first = block;
+}
+
+void chat_finish_blocks(struct chat *chat)
+{
+    view_finish(&chat->view, chat->thinking_block);
+    view_finish(&chat->view, chat->answer_block);
+    chat->thinking_block = chat->answer_block = 0;
+}
+
+void chat_answer_over(struct chat *chat, enum answer_end end)
+{
+    struct exchange *exchange = conversation_last(&chat->conversation);
+
+    chat_finish_blocks(chat);
+    chat->request = 0;
+    chat->stopping = false;
+    if (exchange != NULL && !exchange_end(exchange, end)) {
+        const struct answer *earlier = exchange_answer(exchange);
+        if (earlier != NULL && chat->view.ui != NULL)
+            show_answer(chat, earlier);
+    }
+    chat->status.phase = UI_PHASE_IDLE;
+    chat->status.thinking = false;
+    chat->status_changed = true;
+    if (chat->view.ui != NULL)
+        ui_set_busy(chat->view.ui, false);
+}
+
+void chat_stop(struct chat *chat)
+{
+    if (!chat_busy(chat) || chat->stopping)
+        return;
+    chat->stopping = true;
+    engine_cancel(chat->engine);
+}
+
+/* Forget the running request: its events are not ours any more. */
+static void abandon_request(struct chat *chat)
+{
+    if (!chat_busy(chat))
+        return;
+    engine_cancel(chat->engine);
+    chat_answer_over(chat, ANSWER_STOPPED);
+}
+
+void chat_new(struct chat *chat)
+{
+    abandon_request(chat);
+    queue_clear(chat);
+    conversation_release(&chat->conversation);
+    conversation_init(&chat->conversation, seed_setting(config_values(chat->store)));
+    chat->answer_first = 0;
+    view_clear(&chat->view);
+    chat->status.position = 0;
+    chat->status.rate_average = chat->status.rate_now = 0;
+    chat->status.first_token = -1;
+    chat->status.n_tokens = 0;
+    chat->status_changed = true;
+}
+
+void chat_regenerate(struct chat *chat, const struct answer_settings *settings)
+{
+    view_remove(&chat->view, chat->answer_first);
+    ask(chat, settings);
+}
+
+/* Lines -------------------------------------------------------------------------------------- */
+
+static const char no_model[] =
+    "There is no model to answer. Leave with /quit and open one:\n"
+    "    banter --model FILE.gguf    or    make chat MODEL=FILE.gguf";
+
+static void message_line(struct chat *chat, const char *text, size_t n_bytes)
+{
+    switch (chat->state) {
+    case CHAT_NO_MODEL: view_say(&chat->view, UI_BLOCK_NOTICE, "%s", no_model); return;
+    case CHAT_LOAD_FAILED:
+        view_say(&chat->view, UI_BLOCK_NOTICE,
+                 "The model could not be opened, so nothing can answer. Leave with /quit and "
+                 "open another one.");
+        return;
+    case CHAT_LOADING: queue_add(chat, text, n_bytes); return;
+    case CHAT_READY: break;
+    }
+    if (chat_busy(chat))
+        queue_add(chat, text, n_bytes);
+    else
+        send_message(chat, text, n_bytes);
+}
+
+void chat_line(struct chat *chat, const char *line, size_t n_bytes)
+{
+    struct command_line parsed = command_parse(line, n_bytes);
+
+    switch (parsed.kind) {
+    case COMMAND_LINE_EMPTY: break;
+    case COMMAND_LINE_MESSAGE: message_line(chat, parsed.text, parsed.n_bytes); break;
+    case COMMAND_LINE_COMMAND: command_run(chat, &parsed); break;
+    case COMMAND_LINE_ERROR: view_say(&chat->view, UI_BLOCK_ERROR, "%s", parsed.problem); break;
+    }
+    command_line_release(&parsed);
+    chat_send_waiting(chat);
+}
+
+/* Life cycle --------------------------------------------------------------------------------- */
+
+void chat_stood_still(struct chat *chat, double seconds)
+{
+    chat->stopped_time += seconds;
+    if (chat->engine != NULL)
+        engine_add_suspended(chat->engine, seconds);
+}
+
+void chat_loaded(struct chat *chat)
+{
+    if (chat->state == CHAT_READY) {
+        chat_send_waiting(chat);
+        return;
+    }
+    if (chat->queue.n_texts > 0)
+        view_say(&chat->view, UI_BLOCK_NOTICE,
+                 "What you sent meanwhile was not answered; it is in the input history.");
+    queue_clear(chat);
+}
+
+static void open_engine(struct chat *chat)
+{
+    struct engine_options options;
+    struct error error;
+    enum status status;
+
+    if (chat->start->model_path == NULL && chat->start->script_path == NULL) {
+        chat->state = CHAT_NO_MODEL;
+        chat->status.phase = UI_PHASE_NO_MODEL;
+        return;
+    }
+    status = engine_settings(chat->store, &options, &error);
+    options.model_path = chat->start->model_path;
+    options.script_path = chat->start->script_path;
+    if (status == STATUS_OK)
+        status = engine_open(&chat->engine, &options, &error);
+    chat->state = CHAT_LOADING;
+    chat->status.phase = UI_PHASE_LOADING;
+    if (status != STATUS_OK) {
+        chat->state = CHAT_LOAD_FAILED;
+        chat->status.phase = UI_PHASE_NO_MODEL;
+        chat->load_failure = status;
+        chat_error(chat, &error);
+    }
+}
+
+/* The path of the input history; false: none is kept. */
+static bool history_path(struct chat *chat, char *path, size_t n_bytes)
+{
+    struct config_error problem;
+    size_t length;
+
+    if (!config_values(chat->store)->history || !config_folder_state(path, n_bytes))
+        return false;
+    if (!config_make_folder(path, &problem))
+        return false;
+    length = strlen(path);
+    return (size_t)snprintf(path + length, n_bytes - length, "/history") < n_bytes - length;
+}
+
+static void complete(void *context, const char *line, size_t word_start, const char *word,
+                     void (*add)(void *adder, const char *text, const char *description),
+                     void *adder)
+{
+    command_complete(context, line, word_start, word, add, adder);
+}
+
+static enum ui_color color_setting(const struct config *config)
+{
+    if (config->color != NULL && strcmp(config->color, "always") == 0)
+        return UI_COLOR_ALWAYS;
+    if (config->color != NULL && strcmp(config->color, "never") == 0)
+        return UI_COLOR_NEVER;
+    return UI_COLOR_AUTO;
+}
+
+static void open_screen(struct chat *chat)
+{
+    const struct config *config = config_values(chat->store);
+    struct ui_error error;
+    char history[4096];
+    struct ui_options options = {
+        .keys_path = chat->start->keys_path,
+        .history_path = history_path(chat, history, sizeof history) ? history : NULL,
+        .color = color_setting(config),
+        .ascii = config->ascii,
+        .show_thinking = config->show_thinking,
+        .prompt = "> ",
+        .completion = {.candidates = complete, .context = chat},
+    };
+
+    if (chat->start->plain)
+        return;
+    if (!ui_open(&chat->view.ui, &options, &error)) {
+        chat->view.ui = NULL;
+        fprintf(stderr, "banter: %s; going on in plain mode\n", error.what);
+    }
+}
+
+/* The last exchange stays readable in the normal screen. */
+static void leave_transcript(struct chat *chat)
+{
+    const struct exchange *exchange = conversation_last(&chat->conversation);
+    const struct answer *answer = exchange != NULL ? exchange_answer(exchange) : NULL;
+
+    if (answer == NULL || !config_values(chat->store)->leave_transcript)
+        return;
+    view_print("you: ", text_string(&exchange->question), exchange->question.n_bytes);
+    view_print("model: ", text_string(&answer->text), answer->text.n_bytes);
+}
+
+static void close_all(struct chat *chat)
+{
+    bool had_screen = chat->view.ui != NULL;
+
+    ui_close(&chat->view.ui);
+    if (had_screen)
+        leave_transcript(chat);
+    /* A second signal ends the program at once, whatever the engine is doing. */
+    signals_unblock();
+    engine_close(&chat->engine);
+    queue_clear(chat);
+    conversation_release(&chat->conversation);
+    close(chat->signal_fd);
+}
 
 int chat_main(struct config_store *store, const struct chat_start *start)
 {
-    (void)store;
-    (void)start;
-    fputs("banter: the chat is not in this build yet\n", stderr);
-    return 1;
+    struct chat chat = {.store = store, .start = start};
+
+    chat.signal_fd = signals_open();
+    if (chat.signal_fd < 0) {
+        fprintf(stderr, "banter: signals: %s\n", strerror(errno));
+        return STATUS_FAILED;
+    }
+    app_on_out_of_memory(ui_emergency_restore);
+    signals_catch_crashes(ui_emergency_restore);
+    chat.view.queue = &chat.queue;
+    chat.view.show_thinking = config_values(store)->show_thinking;
+    conversation_init(&chat.conversation, seed_setting(config_values(store)));
+    open_screen(&chat);
+    open_engine(&chat);
+    chat.status_changed = true;
+    chat.last_turn = chat_seconds();
+    if (chat.view.ui != NULL)
+        loop_run(&chat);
+    else
+        plain_run(&chat);
+    close_all(&chat);
+    return chat.load_failure;
 }

@@ -20,15 +20,18 @@ void conversation_init(struct conversation *conversation, uint64_t seed)
     *conversation = (struct conversation){.seed = seed};
 }
 
+static void exchange_release(struct exchange *exchange)
+{
+    for (size_t i = 0; i < exchange->n_answers; i++)
+        answer_release(&exchange->answers[i]);
+    free(exchange->answers);
+    text_release(&exchange->question);
+}
+
 void conversation_release(struct conversation *conversation)
 {
-    for (size_t i = 0; i < conversation->n_exchanges; i++) {
-        struct exchange *exchange = &conversation->exchanges[i];
-        for (size_t j = 0; j < exchange->n_answers; j++)
-            answer_release(&exchange->answers[j]);
-        free(exchange->answers);
-        text_release(&exchange->question);
-    }
+    for (size_t i = 0; i < conversation->n_exchanges; i++)
+        exchange_release(&conversation->exchanges[i]);
     free(conversation->exchanges);
     *conversation = (struct conversation){0};
 }
@@ -42,6 +45,12 @@ struct exchange *conversation_ask(struct conversation *conversation, const char 
     *exchange = (struct exchange){0};
     text_append(&exchange->question, text, n_bytes);
     return exchange;
+}
+
+void conversation_take_back(struct conversation *conversation)
+{
+    if (conversation->n_exchanges > 0)
+        exchange_release(&conversation->exchanges[--conversation->n_exchanges]);
 }
 
 struct exchange *conversation_last(const struct conversation *conversation)

@@ -60,6 +60,8 @@ void conversation_release(struct conversation *conversation);
 
 struct exchange *conversation_ask(struct conversation *conversation, const char *text,
                                   size_t n_bytes);
+/* Undo conversation_ask(): the last exchange, which has no answer, was never asked. */
+void conversation_take_back(struct conversation *conversation);
 /* The last exchange, or NULL. */
 struct exchange *conversation_last(const struct conversation *conversation);
 /*

@@ -1,0 +1,196 @@
+/*
+ * command_show.c - /info and /prompt
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/chat_internal.h"
+#include "app/commands.h"
+
+/* /info -------------------------------------------------------------------------------------- */
+
+static void add_bytes(struct text_buffer *text, uint64_t n_bytes)
+{
+    static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB"};
+    double value = (double)n_bytes;
+    size_t unit = 0;
+
+    while (value >= 1000 && unit + 1 < sizeof units / sizeof units[0]) {
+        value /= 1000;
+        unit++;
+    }
+    text_printf(text, unit == 0 || value >= 100 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+}
+
+static void add_count(struct text_buffer *text, uint64_t count)
+{
+    if (count >= 1000000000)
+        text_printf(text, "%.2f billion", (double)count / 1e9);
+    else if (count >= 1000000)
+        text_printf(text, "%.1f million", (double)count / 1e6);
+    else
+        text_printf(text, "%" PRIu64, count);
+}
+
+/* A string of the file on one line, whatever is in it. */
+static void add_name(struct text_buffer *text, const char *label, const char *name)
+{
+    char line[512];
+
+    if (name == NULL || name[0] == '\0')
+        return;
+    ui_filter_line(name, strlen(name), line, sizeof line);
+    text_printf(text, "%-14s %s\n", label, line);
+}
+
+static void describe_shape(struct text_buffer *text, const struct model_info *info)
+{
+    if (info->n_layers > 0) {
+        text_printf(text, "%-14s %u, of them %u with full attention\n", "layers",
+                    info->n_layers, info->n_attention_layers);
+        text_printf(text, "%-14s embedding %u, feed-forward %u, vocabulary %u\n", "widths",
+                    info->n_embd, info->n_ff, info->n_vocab);
+    }
+    if (info->n_parameters > 0) {
+        text_printf(text, "%-14s ", "parameters");
+        add_count(text, info->n_parameters);
+        text_add(text, "\n");
+    }
+}
+
+static void describe_memory(struct text_buffer *text, const struct model_info *info)
+{
+    if (info->file_bytes > 0) {
+        text_printf(text, "%-14s file ", "memory");
+        add_bytes(text, info->file_bytes);
+        if (info->packed_bytes > 0) {
+            text_add(text, ", packed weights ");
+            add_bytes(text, info->packed_bytes);
+        }
+        text_add(text, ", state ");
+        add_bytes(text, info->state_bytes);
+        text_add(text, " and ");
+        add_bytes(text, info->kv_bytes_per_token);
+        text_add(text, " for each token\n");
+    }
+}
+
+static void describe_load(struct text_buffer *text, const struct model_info *info)
+{
+    double seconds = 0;
+
+    for (size_t i = 0; i < MODEL_LOAD_PHASE_COUNT; i++)
+        seconds += info->load_seconds[i];
+    if (seconds > 0)
+        text_printf(text, "%-14s %.2f s (read %.2f, vocabulary %.2f, weights %.2f)\n", "load",
+                    seconds, info->load_seconds[MODEL_LOAD_READ],
+                    info->load_seconds[MODEL_LOAD_VOCABULARY],
+                    info->load_seconds[MODEL_LOAD_WEIGHTS]);
+}
+
+/* The model to speak of; NULL: the reason was shown. */
+static const struct model_info *open_model_info(struct chat *chat)
+{
+    const char *reason = "There is no model.";
+
+    if (chat->state == CHAT_READY)
+        return engine_info(chat->engine);
+    if (chat->state == CHAT_LOADING)
+        reason = "The model is still being opened.";
+    else if (chat->state == CHAT_LOAD_FAILED)
+        reason = "The model could not be opened.";
+    view_say(&chat->view, UI_BLOCK_NOTICE, "%s", reason);
+    return NULL;
+}
+
+void command_info(struct chat *chat, const char *arguments)
+{
+    const struct model_info *info = open_model_info(chat);
+    struct text_buffer text = {0};
+
+    (void)arguments;
+    if (info == NULL)
+        return;
+    add_name(&text, "name", info->name);
+    add_name(&text, "file", info->path);
+    add_name(&text, "architecture", info->architecture);
+    add_name(&text, "quantisation", info->quantisation);
+    describe_shape(&text, info);
+    add_name(&text, "template", info->template_name);
+    text_printf(&text, "%-14s %s\n", "kernels", kernel_level_name(info->level));
+    describe_memory(&text, info);
+    describe_load(&text, info);
+    text_printf(&text, "%-14s %u of %u tokens used; trained for %u", "context",
+                chat->status.position, chat->status.n_context, info->n_context);
+    view_say(&chat->view, UI_BLOCK_NOTICE, "%s", text_string(&text));
+    text_release(&text);
+}
+
+/* /prompt ------------------------------------------------------------------------------------ */
+
+static void show_prompt(struct chat *chat, const char *what,
+                        const struct engine_request *request)
+{
+    struct chat_prompt prompt = {0};
+    struct text_buffer text = {0};
+    struct error error;
+
+    if (engine_render(chat->engine, request, &prompt, &error) != STATUS_OK) {
+        chat_error(chat, &error);
+        return;
+    }
+    text_printf(&text, "%s: %zu tokens.\nText:\n", what, prompt.n_ids);
+    text_append(&text, prompt.text, prompt.n_bytes);
+    text_add(&text, "\nIds:\n");
+    for (size_t i = 0; i < prompt.n_ids; i++)
+        text_printf(&text, "%s%d", i > 0 ? "," : "", prompt.ids[i]);
+    uint32_t block = view_add(&chat->view, UI_BLOCK_NOTICE, NULL);
+    view_append(&chat->view, block, text_string(&text), text.n_bytes);
+    view_finish(&chat->view, block);
+    text_release(&text);
+    chat_prompt_release(&prompt);
+}
+
+/* The request that sending a text would make: the conversation borrowed, one question more. */
+static void show_next(struct chat *chat, const char *question)
+{
+    struct answer_settings settings = chat_answer_settings(chat);
+    struct chat_message *messages;
+
+    conversation_ask(&chat->conversation, question, strlen(question));
+    struct engine_request request =
+        chat_request(chat, chat->conversation.n_exchanges - 1, &settings, &messages);
+    show_prompt(chat, "The request that this message would make", &request);
+    free(messages);
+    conversation_take_back(&chat->conversation);
+}
+
+void command_prompt(struct chat *chat, const char *arguments)
+{
+    const struct exchange *exchange = conversation_last(&chat->conversation);
+    struct chat_message *messages;
+
+    if (open_model_info(chat) == NULL)
+        return;
+    if (arguments[0] != '\0') {
+        if (chat_busy(chat))
+            view_say(&chat->view, UI_BLOCK_ERROR, "an answer is running; Esc stops it");
+        else
+            show_next(chat, arguments);
+        return;
+    }
+    if (exchange == NULL) {
+        view_say(&chat->view, UI_BLOCK_NOTICE,
+                 "Nothing was sent yet. /prompt TEXT shows what sending TEXT would send.");
+        return;
+    }
+    const struct answer *answer = exchange_answer(exchange);
+    struct answer_settings settings =
+        answer != NULL ? answer->settings : chat_answer_settings(chat);
+    struct engine_request request =
+        chat_request(chat, chat->conversation.n_exchanges - 1, &settings, &messages);
+    show_prompt(chat, "The last request", &request);
+    free(messages);
+}

@@ -1,0 +1,148 @@
+/*
+ * loop.c - the one poll(): keys, engine events, signals
+ *
+ * The only place where the main thread waits.  Nothing is polled for: with no event and nothing
+ * to draw the wait has no end, so an idle chat uses no processor time.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "app/chat_internal.h"
+#include "app/signals.h"
+
+/* Stopping and going on ---------------------------------------------------------------------- */
+
+static void stand_still(struct chat *chat)
+{
+    double before = chat_seconds();
+
+    if (chat->view.ui != NULL)
+        ui_suspend(chat->view.ui);
+    signals_stop_self();
+    if (chat->view.ui != NULL)
+        ui_resume(chat->view.ui);
+    chat_stood_still(chat, chat_seconds() - before);
+}
+
+/*
+ * SIGCONT after a stop that was not ours (SIGSTOP): the terminal may have been used by others.
+ * The loop ran last before it, and while an answer runs it runs often.
+ */
+static void go_on(struct chat *chat)
+{
+    if (chat->view.ui != NULL) {
+        ui_suspend(chat->view.ui);
+        ui_resume(chat->view.ui);
+    }
+    if (chat_busy(chat))
+        chat_stood_still(chat, chat_seconds() - chat->last_turn);
+}
+
+static void hung_up(struct chat *chat)
+{
+    if (chat->view.ui != NULL)
+        ui_abandon(chat->view.ui);
+    signals_die(SIGHUP);
+}
+
+static void on_signal(struct chat *chat, int number)
+{
+    switch (number) {
+    case SIGWINCH:
+        if (chat->view.ui != NULL)
+            ui_resized(chat->view.ui);
+        break;
+    case SIGTSTP: stand_still(chat); break;
+    case SIGCONT: go_on(chat); break;
+    case SIGHUP: hung_up(chat); break;
+    case SIGINT:
+        if (chat_busy(chat)) {
+            chat_stop(chat);
+            break;
+        }
+        ui_close(&chat->view.ui);
+        signals_die(number);
+    case SIGTERM:
+    case SIGQUIT: ui_close(&chat->view.ui); signals_die(number);
+    default: break;
+    }
+}
+
+/* Keys --------------------------------------------------------------------------------------- */
+
+static void on_ui_event(struct chat *chat, const struct ui_event *event)
+{
+    switch (event->type) {
+    case UI_SUBMIT: chat_line(chat, event->text, event->n_bytes); break;
+    case UI_INTERRUPT:
+        if (chat_busy(chat))
+            chat_stop(chat);
+        else
+            view_hint(&chat->view, "Ctrl-D or /quit leaves");
+        break;
+    case UI_QUIT: chat->leaving = true; break;
+    case UI_SUSPEND: signals_stop_group(); break;
+    case UI_EDITOR: editor_run(chat, event->text, event->n_bytes); break;
+    case UI_KEYS_END: chat->keys_ended = true; break;
+    }
+}
+
+static void read_screen(struct chat *chat)
+{
+    struct ui_event event;
+
+    ui_read(chat->view.ui);
+    while (!chat->leaving && ui_next_event(chat->view.ui, &event)) {
+        on_ui_event(chat, &event);
+        free(event.text);
+    }
+}
+
+/* One turn ----------------------------------------------------------------------------------- */
+
+static void turn(struct chat *chat)
+{
+    struct ui *ui = chat->view.ui;
+    struct pollfd fds[] = {
+        {.fd = ui != NULL ? ui_fd(ui) : -1, .events = POLLIN},
+        {.fd = chat->engine != NULL ? engine_event_fd(chat->engine) : -1, .events = POLLIN},
+        {.fd = chat->signal_fd, .events = POLLIN},
+    };
+    int n_ready = poll(fds, 3, ui != NULL ? ui_timeout_ms(ui) : -1);
+    int number;
+
+    if (n_ready < 0 && errno != EINTR)
+        chat->leaving = true;
+    while ((number = signals_next(chat->signal_fd)) != 0)
+        on_signal(chat, number);
+    if (fds[0].revents & (POLLHUP | POLLERR | POLLNVAL))
+        hung_up(chat);
+    bridge_drain(chat);
+    if (ui != NULL) {
+        if (n_ready == 0 || fds[0].revents != 0)
+            read_screen(chat);
+        if (chat->status_changed)
+            ui_set_status(ui, &chat->status);
+        ui_draw(ui);
+    }
+    chat->status_changed = false;
+    chat->last_turn = chat_seconds();
+}
+
+void loop_run(struct chat *chat)
+{
+    while (!chat->leaving) {
+        turn(chat);
+        /* Scripted keys are used up: leave when their last answer is there. */
+        if (chat->keys_ended && chat->state != CHAT_LOADING && !chat_busy(chat))
+            chat->leaving = true;
+    }
+}
+
+void loop_until_idle(struct chat *chat)
+{
+    while (chat->state == CHAT_LOADING || chat_busy(chat))
+        turn(chat);
+}

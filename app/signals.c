@@ -1,0 +1,181 @@
+/*
+ * signals.c - signals of the chat: ordinary ones are read, crashes restore the terminal
+ */
+#include "app/signals.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "engine/error.h"
+
+static const int ordinary[] = {SIGWINCH, SIGTSTP, SIGCONT, SIGHUP, SIGTERM, SIGINT, SIGQUIT};
+static const int crashes[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
+
+enum { N_CRASHES = sizeof crashes / sizeof crashes[0] };
+
+/* Read by the crash handler; written before it can run. */
+static void (*restore)(void);
+static struct sigaction before[N_CRASHES];
+static char bus_message[512];
+static volatile sig_atomic_t bus_message_length;
+
+/* SIGSTKSZ is not a constant since glibc 2.34; the handler needs little. */
+static _Alignas(16) unsigned char alternate_stack[64 * 1024];
+
+static sigset_t ordinary_set(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof ordinary / sizeof ordinary[0]; i++)
+        sigaddset(&set, ordinary[i]);
+    return set;
+}
+
+void signals_block(void)
+{
+    sigset_t set = ordinary_set();
+
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+void signals_unblock(void)
+{
+    sigset_t set = ordinary_set();
+
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+int signals_open(void)
+{
+    sigset_t set = ordinary_set();
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+    signals_block();
+    /* A reader that went away shows as a failed write. */
+    sigaction(SIGPIPE, &ignore, NULL);
+    return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+int signals_next(int signal_fd)
+{
+    struct signalfd_siginfo information;
+
+    if (read(signal_fd, &information, sizeof information) != (ssize_t)sizeof information)
+        return 0;
+    return (int)information.ssi_signo;
+}
+
+/*
+ * Async-signal-safe throughout.  The handlers that were there before (a sanitizer's) are put
+ * back and get the signal when this one returns.
+ */
+static void on_crash(int number, siginfo_t *information, void *context)
+{
+    (void)context;
+    restore();
+    /* A page of a mapped file that is not there: the file became shorter, or its disk failed. */
+    if (number == SIGBUS && information->si_code == BUS_ADRERR && bus_message_length > 0) {
+        ssize_t n_written = write(STDERR_FILENO, bus_message, (size_t)bus_message_length);
+        (void)n_written;
+        _exit(STATUS_IO);
+    }
+    for (size_t i = 0; i < N_CRASHES; i++)
+        sigaction(crashes[i], &before[i], NULL);
+    raise(number);
+}
+
+void signals_catch_crashes(void (*restore_terminal)(void))
+{
+    stack_t stack = {.ss_sp = alternate_stack, .ss_size = sizeof alternate_stack};
+    struct sigaction action = {.sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+
+    restore = restore_terminal;
+    sigaltstack(&stack, NULL);
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < N_CRASHES; i++)
+        sigaction(crashes[i], &action, &before[i]);
+}
+
+void signals_name_model(const char *name)
+{
+    bus_message_length = 0;
+    int n_bytes =
+        snprintf(bus_message, sizeof bus_message,
+                 "banter: the model file can no longer be read: it was cut or replaced "
+                 "while in use (%s)\n",
+                 name);
+    if (n_bytes > 0)
+        bus_message_length =
+            n_bytes < (int)sizeof bus_message ? n_bytes : (int)sizeof bus_message - 1;
+}
+
+void signals_stop_group(void)
+{
+    kill(0, SIGTSTP);
+}
+
+void signals_stop_self(void)
+{
+    struct sigaction standard = {.sa_handler = SIG_DFL};
+    struct sigaction saved;
+    sigset_t stop, mask;
+
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTSTP);
+    sigaction(SIGTSTP, &standard, &saved);
+    raise(SIGTSTP);
+    pthread_sigmask(SIG_UNBLOCK, &stop, &mask);
+    /* Here the process stands still until SIGCONT. */
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    sigaction(SIGTSTP, &saved, NULL);
+}
+
+void signals_die(int signal_number)
+{
+    struct sigaction standard = {.sa_handler = SIG_DFL};
+    sigset_t set;
+
+    sigaction(signal_number, &standard, NULL);
+    sigemptyset(&set);
+    sigaddset(&set, signal_number);
+    raise(signal_number);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    _exit(128 + signal_number);
+}
+
+void signals_ignore_keys(bool ignore)
+{
+    struct sigaction action = {.sa_handler = ignore ? SIG_IGN : SIG_DFL};
+    sigset_t keys;
+    struct timespec now = {0};
+
+    sigemptyset(&keys);
+    sigaddset(&keys, SIGINT);
+    sigaddset(&keys, SIGQUIT);
+    /* A blocked signal is kept even when it is ignored: throw away what came. */
+    while (!ignore && sigtimedwait(&keys, NULL, &now) > 0)
+        continue;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGQUIT, &action, NULL);
+}
+
+void signals_reset(void)
+{
+    struct sigaction standard = {.sa_handler = SIG_DFL};
+    sigset_t none;
+
+    for (size_t i = 0; i < sizeof ordinary / sizeof ordinary[0]; i++)
+        sigaction(ordinary[i], &standard, NULL);
+    for (size_t i = 0; i < N_CRASHES; i++)
+        sigaction(crashes[i], &standard, NULL);
+    sigaction(SIGPIPE, &standard, NULL);
+    sigemptyset(&none);
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
+}
