@@ -8,7 +8,7 @@
  */
 #include "engine/model/forward.h"
 
-#include "engine/model/double_math.h"
+#include "engine/kernels/math.h"
 #include "engine/run/pool.h"
 
 #include <string.h>
@@ -120,7 +120,7 @@ static void attend_part(struct pass *pass, const void *context, uint32_t first, 
             .n_heads = n_heads,
             .n_rows = n_rows,
             .first_position = pass->first_position + t,
-            .scale = (float)double_inverse_square_root(a->head_dim),
+            .scale = 1 / math_sqrt((float)a->head_dim),
             .query = qkv + (size_t)head * 2 * a->head_dim,
             .out = out + (size_t)head * a->head_dim,
             .query_row_stride = a->stride,

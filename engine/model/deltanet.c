@@ -12,7 +12,6 @@
 #include "engine/model/forward.h"
 
 #include "engine/kernels/math.h"
-#include "engine/model/double_math.h"
 
 #include <string.h>
 
@@ -55,7 +54,7 @@ static void convolve_part(struct pass *pass, const void *context, uint32_t first
     const struct delta_weights *weights = context;
     const struct hyperparameters *p = pass->parameters;
     const struct scratch *scratch = pass->scratch;
-    const float to_query = (float)double_inverse_square_root(p->state_dim);
+    const float to_query = 1 / math_sqrt((float)p->state_dim);
 
     pass->kernels->convolve(scratch->delta.window, weights->taps, p->n_taps, p->conv_width,
                             first * p->state_dim, count * p->state_dim, pass->n_tokens,
@@ -67,11 +66,6 @@ static void convolve_part(struct pass *pass, const void *context, uint32_t first
                                    head < p->n_key_heads ? to_query : 1,
                                    row + head * p->state_dim);
     }
-}
-
-static float sigmoid(float x)
-{
-    return 1 / (1 + math_exp(-x));
 }
 
 /* Items are rows: alpha becomes the decay, beta what it is named. */
@@ -86,7 +80,7 @@ static void gates_part(struct pass *pass, const void *context, uint32_t first, u
         for (uint32_t head = 0; head < n_heads; head++) {
             alpha[head] = math_exp(weights->rate[head] *
                                    math_softplus(alpha[head] + weights->step[head]));
-            beta[head] = sigmoid(beta[head]);
+            beta[head] = math_sigmoid(beta[head]);
         }
     }
 }

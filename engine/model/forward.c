@@ -7,6 +7,17 @@
 
 #include <string.h>
 
+static void angles_part(struct pass *pass, const void *context, uint32_t first, uint32_t count)
+{
+    const uint32_t n_pairs = pass->parameters->n_rotary / 2;
+    struct scratch *scratch = pass->scratch;
+
+    (void)context;
+    rope_table(scratch->frequencies, n_pairs, pass->first_position + first, count,
+               scratch->cosine + (size_t)first * n_pairs,
+               scratch->sine + (size_t)first * n_pairs);
+}
+
 struct embedding_job {
     const struct weight *embedding;
     const int32_t *tokens;
@@ -80,8 +91,7 @@ enum status forward(struct pass *pass, const int32_t *tokens, uint32_t n_logits,
     pass->stopped = false;
     pass->layer = 0;
     atomic_store(&pass->bad_row, NOTHING_BAD);
-    rope_table(scratch->frequencies, p->n_rotary / 2, pass->first_position, pass->n_tokens,
-               scratch->cosine, scratch->sine);
+    pass_run(pass, pass->n_tokens, angles_part, NULL);
     embed_rows(pass, &pass->weights->embedding, tokens, scratch->hidden, p->n_embd);
     for (uint32_t i = 0; i < p->n_layers && !pass_stopped(pass); i++) {
         const struct layer_weights *weights = &pass->weights->layers[i];
