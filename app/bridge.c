@@ -37,7 +37,7 @@ static void on_ready(struct chat *chat)
                  info->quantisation[0] != '\0' ? " " : "", info->quantisation);
         chat->status.n_context = info->n_context;
         if (info->template_notice[0] != '\0')
-            view_say(&chat->view, UI_BLOCK_NOTICE, "%s", info->template_notice);
+            display_say(&chat->display, UI_BLOCK_NOTICE, "%s", info->template_notice);
         if (info->path != NULL) {
             ui_filter_line(info->path, strlen(info->path), path, sizeof path);
             signals_name_model(path);
@@ -73,7 +73,7 @@ static void on_prefill(struct chat *chat, const struct engine_event *event)
     status->n_prompt = event->prefill.cached + event->prefill.total;
     status->position = event->prefill.cached + event->prefill.done;
     /* Without a screen one line has to do, and only when there is something to wait for. */
-    if (chat->view.ui == NULL && !chat->told_prefill && event->prefill.remaining > 2) {
+    if (chat->display.ui == NULL && !chat->told_prefill && event->prefill.remaining > 2) {
         chat->told_prefill = true;
         printf("status: reading the prompt, %u tokens, about %.0f seconds\n",
                event->prefill.total, event->prefill.remaining);
@@ -100,17 +100,17 @@ static uint32_t part_block(struct chat *chat, enum chat_part part)
         return *block;
     if (part == CHAT_PART_ANSWER && chat->thinking_block != 0) {
         thinking_summary(chat, summary, sizeof summary);
-        view_finish(&chat->view, chat->thinking_block);
-        view_fold(&chat->view, chat->thinking_block, !config_values(chat->store)->show_thinking,
-                  summary);
+        display_finish(&chat->display, chat->thinking_block);
+        display_fold(&chat->display, chat->thinking_block,
+                     !config_values(chat->store)->show_thinking, summary);
     }
     if (answer->settings.variant > 0)
         snprintf(heading, sizeof heading, "model, variant %u", answer->settings.variant + 1);
     if (part == CHAT_PART_THINKING) {
         chat->thinking_started = chat_seconds() - chat->stopped_time;
-        *block = view_add(&chat->view, UI_BLOCK_THINKING, "thinking");
+        *block = display_add(&chat->display, UI_BLOCK_THINKING, "thinking");
     } else {
-        *block = view_add(&chat->view, UI_BLOCK_ANSWER, heading);
+        *block = display_add(&chat->display, UI_BLOCK_ANSWER, heading);
     }
     if (chat->answer_first == 0)
         chat->answer_first = *block;
@@ -129,8 +129,8 @@ static void on_text(struct chat *chat, const struct engine_event *event)
     if (event->text.part == CHAT_PART_THINKING)
         chat->n_thinking = event->text.n_tokens;
     if (event->text.n_bytes > 0)
-        view_append(&chat->view, part_block(chat, event->text.part), event->text.bytes,
-                    event->text.n_bytes);
+        display_append(&chat->display, part_block(chat, event->text.part), event->text.bytes,
+                       event->text.n_bytes);
     status->phase = UI_PHASE_GENERATING;
     status->thinking = event->text.part == CHAT_PART_THINKING;
     status->n_tokens = event->text.n_tokens;
@@ -147,32 +147,32 @@ static void tell_reason(struct chat *chat, enum stop_reason reason, bool kept, b
     case STOP_TOKEN:
     case STOP_SINK: break;
     case STOP_LENGTH:
-        view_say(&chat->view, UI_BLOCK_NOTICE,
-                 "The answer ends here: it reached max_tokens (%lld).",
-                 (long long)config_values(chat->store)->max_tokens);
+        display_say(&chat->display, UI_BLOCK_NOTICE,
+                    "The answer ends here: it reached max_tokens (%lld).",
+                    (long long)config_values(chat->store)->max_tokens);
         break;
     case STOP_CONTEXT:
-        view_say(&chat->view, UI_BLOCK_NOTICE,
-                 "The context is full (%u tokens). /new begins another conversation; "
-                 "--context N makes room for more.",
-                 statistics->n_context);
+        display_say(&chat->display, UI_BLOCK_NOTICE,
+                    "The context is full (%u tokens). /new begins another conversation; "
+                    "--context N makes room for more.",
+                    statistics->n_context);
         break;
     case STOP_CANCELLED:
         if (!kept)
-            view_say(&chat->view, UI_BLOCK_NOTICE,
-                     "Stopped before the answer began. /regen asks again.");
+            display_say(&chat->display, UI_BLOCK_NOTICE,
+                        "Stopped before the answer began. /regen asks again.");
         else if (empty)
-            view_say(&chat->view, UI_BLOCK_NOTICE,
-                     "Stopped while thinking; the answer is empty. /regen asks again.");
+            display_say(&chat->display, UI_BLOCK_NOTICE,
+                        "Stopped while thinking; the answer is empty. /regen asks again.");
         else
-            view_say(&chat->view, UI_BLOCK_NOTICE, "Stopped; the answer so far is kept.");
+            display_say(&chat->display, UI_BLOCK_NOTICE, "Stopped; the answer so far is kept.");
         break;
     }
 }
 
 static void tell_statistics(struct chat *chat, const struct engine_statistics *statistics)
 {
-    if (chat->view.ui != NULL)
+    if (chat->display.ui != NULL)
         return;
     printf("status: %u tokens", statistics->n_generated);
     if (statistics->rate > 0)

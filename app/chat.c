@@ -26,7 +26,7 @@ void chat_error(struct chat *chat, const struct error *error)
 {
     char text[1024];
 
-    view_say(&chat->view, UI_BLOCK_ERROR, "%s", error_text(error, text, sizeof text));
+    display_say(&chat->display, UI_BLOCK_ERROR, "%s", error_text(error, text, sizeof text));
 }
 
 bool chat_busy(const struct chat *chat)
@@ -101,17 +101,17 @@ static void ask(struct chat *chat, const struct answer_settings *settings)
     chat->status.n_tokens = 0;
     chat->status.thinking = false;
     chat->status_changed = true;
-    if (chat->view.ui != NULL)
-        ui_set_busy(chat->view.ui, true);
+    if (chat->display.ui != NULL)
+        ui_set_busy(chat->display.ui, true);
 }
 
 static void send_message(struct chat *chat, const char *text, size_t n_bytes)
 {
     struct answer_settings settings = chat_answer_settings(chat);
-    uint32_t block = view_add(&chat->view, UI_BLOCK_USER, "you");
+    uint32_t block = display_add(&chat->display, UI_BLOCK_USER, "you");
 
-    view_append(&chat->view, block, text, n_bytes);
-    view_finish(&chat->view, block);
+    display_append(&chat->display, block, text, n_bytes);
+    display_finish(&chat->display, block);
     conversation_ask(&chat->conversation, text, n_bytes);
     ask(chat, &settings);
 }
@@ -126,7 +126,7 @@ static void note_waiting(struct chat *chat)
     if (chat->queue.n_texts > 0)
         snprintf(status->note, sizeof status->note, "%zu waiting", chat->queue.n_texts);
     chat->status_changed = true;
-    view_waiting(&chat->view);
+    display_waiting(&chat->display);
 }
 
 static void queue_add(struct chat *chat, const char *text, size_t n_bytes)
@@ -170,23 +170,23 @@ static void show_answer(struct chat *chat, const struct answer *answer)
     bool folded = !config_values(chat->store)->show_thinking;
 
     if (answer->thinking.n_bytes > 0) {
-        uint32_t block = view_add(&chat->view, UI_BLOCK_THINKING, "thinking");
-        view_append(&chat->view, block, answer->thinking.bytes, answer->thinking.n_bytes);
-        view_finish(&chat->view, block);
-        view_fold(&chat->view, block, folded && answer->text.n_bytes > 0, "thought");
+        uint32_t block = display_add(&chat->display, UI_BLOCK_THINKING, "thinking");
+        display_append(&chat->display, block, answer->thinking.bytes, answer->thinking.n_bytes);
+        display_finish(&chat->display, block);
+        display_fold(&chat->display, block, folded && answer->text.n_bytes > 0, "thought");
         chat->answer_first = block;
     }
-    uint32_t block = view_add(&chat->view, UI_BLOCK_ANSWER, "model");
-    view_append(&chat->view, block, text_string(&answer->text), answer->text.n_bytes);
-    view_finish(&chat->view, block);
+    uint32_t block = display_add(&chat->display, UI_BLOCK_ANSWER, "model");
+    display_append(&chat->display, block, text_string(&answer->text), answer->text.n_bytes);
+    display_finish(&chat->display, block);
     if (chat->answer_first == 0)
         chat->answer_first = block;
 }
 
 void chat_finish_blocks(struct chat *chat)
 {
-    view_finish(&chat->view, chat->thinking_block);
-    view_finish(&chat->view, chat->answer_block);
+    display_finish(&chat->display, chat->thinking_block);
+    display_finish(&chat->display, chat->answer_block);
     chat->thinking_block = chat->answer_block = 0;
 }
 
@@ -199,14 +199,14 @@ void chat_answer_over(struct chat *chat, enum answer_end end)
     chat->stopping = false;
     if (exchange != NULL && !exchange_end(exchange, end)) {
         const struct answer *earlier = exchange_answer(exchange);
-        if (earlier != NULL && chat->view.ui != NULL)
+        if (earlier != NULL && chat->display.ui != NULL)
             show_answer(chat, earlier);
     }
     chat->status.phase = UI_PHASE_IDLE;
     chat->status.thinking = false;
     chat->status_changed = true;
-    if (chat->view.ui != NULL)
-        ui_set_busy(chat->view.ui, false);
+    if (chat->display.ui != NULL)
+        ui_set_busy(chat->display.ui, false);
 }
 
 void chat_stop(struct chat *chat)
@@ -233,7 +233,7 @@ void chat_new(struct chat *chat)
     conversation_release(&chat->conversation);
     conversation_init(&chat->conversation, seed_setting(config_values(chat->store)));
     chat->answer_first = 0;
-    view_clear(&chat->view);
+    display_clear(&chat->display);
     chat->status.position = 0;
     chat->status.rate_average = chat->status.rate_now = 0;
     chat->status.first_token = -1;
@@ -243,7 +243,7 @@ void chat_new(struct chat *chat)
 
 void chat_regenerate(struct chat *chat, const struct answer_settings *settings)
 {
-    view_remove(&chat->view, chat->answer_first);
+    display_remove(&chat->display, chat->answer_first);
     ask(chat, settings);
 }
 
@@ -256,11 +256,12 @@ static const char no_model[] =
 static void message_line(struct chat *chat, const char *text, size_t n_bytes)
 {
     switch (chat->state) {
-    case CHAT_NO_MODEL: view_say(&chat->view, UI_BLOCK_NOTICE, "%s", no_model); return;
+    case CHAT_NO_MODEL: display_say(&chat->display, UI_BLOCK_NOTICE, "%s", no_model); return;
     case CHAT_LOAD_FAILED:
-        view_say(&chat->view, UI_BLOCK_NOTICE,
-                 "The model could not be opened, so nothing can answer. Leave with /quit and "
-                 "open another one.");
+        display_say(
+            &chat->display, UI_BLOCK_NOTICE,
+            "The model could not be opened, so nothing can answer. Leave with /quit and "
+            "open another one.");
         return;
     case CHAT_LOADING: queue_add(chat, text, n_bytes); return;
     case CHAT_READY: break;
@@ -279,7 +280,9 @@ void chat_line(struct chat *chat, const char *line, size_t n_bytes)
     case COMMAND_LINE_EMPTY: break;
     case COMMAND_LINE_MESSAGE: message_line(chat, parsed.text, parsed.n_bytes); break;
     case COMMAND_LINE_COMMAND: command_run(chat, &parsed); break;
-    case COMMAND_LINE_ERROR: view_say(&chat->view, UI_BLOCK_ERROR, "%s", parsed.problem); break;
+    case COMMAND_LINE_ERROR:
+        display_say(&chat->display, UI_BLOCK_ERROR, "%s", parsed.problem);
+        break;
     }
     command_line_release(&parsed);
     chat_send_waiting(chat);
@@ -301,8 +304,8 @@ void chat_loaded(struct chat *chat)
         return;
     }
     if (chat->queue.n_texts > 0)
-        view_say(&chat->view, UI_BLOCK_NOTICE,
-                 "What you sent meanwhile was not answered; it is in the input history.");
+        display_say(&chat->display, UI_BLOCK_NOTICE,
+                    "What you sent meanwhile was not answered; it is in the input history.");
     queue_clear(chat);
 }
 
@@ -379,8 +382,8 @@ static void open_screen(struct chat *chat)
 
     if (chat->start->plain)
         return;
-    if (!ui_open(&chat->view.ui, &options, &error)) {
-        chat->view.ui = NULL;
+    if (!ui_open(&chat->display.ui, &options, &error)) {
+        chat->display.ui = NULL;
         fprintf(stderr, "banter: %s; going on in plain mode\n", error.what);
     }
 }
@@ -393,15 +396,15 @@ static void leave_transcript(struct chat *chat)
 
     if (answer == NULL || !config_values(chat->store)->leave_transcript)
         return;
-    view_print("you: ", text_string(&exchange->question), exchange->question.n_bytes);
-    view_print("model: ", text_string(&answer->text), answer->text.n_bytes);
+    display_print("you: ", text_string(&exchange->question), exchange->question.n_bytes);
+    display_print("model: ", text_string(&answer->text), answer->text.n_bytes);
 }
 
 static void close_all(struct chat *chat)
 {
-    bool had_screen = chat->view.ui != NULL;
+    bool had_screen = chat->display.ui != NULL;
 
-    ui_close(&chat->view.ui);
+    ui_close(&chat->display.ui);
     if (had_screen)
         leave_transcript(chat);
     /* A second signal ends the program at once, whatever the engine is doing. */
@@ -423,14 +426,14 @@ int chat_main(struct config_store *store, const struct chat_start *start)
     }
     app_on_out_of_memory(ui_emergency_restore);
     signals_catch_crashes(ui_emergency_restore);
-    chat.view.queue = &chat.queue;
-    chat.view.show_thinking = config_values(store)->show_thinking;
+    chat.display.queue = &chat.queue;
+    chat.display.show_thinking = config_values(store)->show_thinking;
     conversation_init(&chat.conversation, seed_setting(config_values(store)));
     open_screen(&chat);
     open_engine(&chat);
     chat.status_changed = true;
     chat.last_turn = chat_seconds();
-    if (chat.view.ui != NULL)
+    if (chat.display.ui != NULL)
         loop_run(&chat);
     else
         plain_run(&chat);

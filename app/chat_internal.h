@@ -16,7 +16,7 @@
 
 #include "app/chat.h"
 #include "app/conversation.h"
-#include "app/view.h"
+#include "app/display.h"
 #include "config/config.h"
 #include "engine/engine.h"
 
@@ -31,7 +31,7 @@ struct chat {
     struct config_store *store;     /* borrowed */
     const struct chat_start *start; /* borrowed */
     int signal_fd;
-    struct view view;
+    struct display display;
     struct engine *engine; /* owned; NULL without a model */
     enum chat_state state;
     struct conversation conversation;

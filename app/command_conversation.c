@@ -12,7 +12,7 @@ void command_new(struct chat *chat, const char *arguments)
 {
     (void)arguments;
     chat_new(chat);
-    view_hint(&chat->view, "a new conversation");
+    display_hint(&chat->display, "a new conversation");
 }
 
 void command_quit(struct chat *chat, const char *arguments)
@@ -50,17 +50,17 @@ static bool take_setting(struct chat *chat, struct config_store *store, char *wo
     char *value = strchr(word, '=');
 
     if (value == NULL) {
-        view_say(&chat->view, UI_BLOCK_ERROR, "/regen takes KEY=VALUE, not \"%s\"", word);
+        display_say(&chat->display, UI_BLOCK_ERROR, "/regen takes KEY=VALUE, not \"%s\"", word);
         return false;
     }
     *value++ = '\0';
     if (config_find(word) != NULL && !regen_key(word)) {
-        view_say(&chat->view, UI_BLOCK_ERROR,
-                 "/regen cannot change %s for one answer; /set may", word);
+        display_say(&chat->display, UI_BLOCK_ERROR,
+                    "/regen cannot change %s for one answer; /set may", word);
         return false;
     }
     if (!config_set(store, word, value, CONFIG_SET, &problem)) {
-        view_say(&chat->view, UI_BLOCK_ERROR, "%s", problem.what);
+        display_say(&chat->display, UI_BLOCK_ERROR, "%s", problem.what);
         return false;
     }
     return true;
@@ -91,11 +91,11 @@ void command_regen(struct chat *chat, const char *arguments)
     bool good = true;
 
     if (chat_busy(chat)) {
-        view_say(&chat->view, UI_BLOCK_ERROR, "an answer is running; Esc stops it");
+        display_say(&chat->display, UI_BLOCK_ERROR, "an answer is running; Esc stops it");
         return;
     }
     if (conversation_last(&chat->conversation) == NULL) {
-        view_say(&chat->view, UI_BLOCK_ERROR, "there is no message to answer again");
+        display_say(&chat->display, UI_BLOCK_ERROR, "there is no message to answer again");
         return;
     }
     store = config_new();

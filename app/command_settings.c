@@ -17,7 +17,7 @@ static bool set(struct chat *chat, const char *key, const char *value)
 
     if (config_set(chat->store, key, value, CONFIG_SET, &problem))
         return true;
-    view_say(&chat->view, UI_BLOCK_ERROR, "%s", problem.what);
+    display_say(&chat->display, UI_BLOCK_ERROR, "%s", problem.what);
     return false;
 }
 
@@ -29,15 +29,15 @@ void command_system(struct chat *chat, const char *arguments)
 
     if (arguments[0] == '\0') {
         if (system == NULL || system[0] == '\0')
-            view_say(&chat->view, UI_BLOCK_NOTICE, "There is no system prompt.");
+            display_say(&chat->display, UI_BLOCK_NOTICE, "There is no system prompt.");
         else
-            view_say(&chat->view, UI_BLOCK_NOTICE, "System prompt:\n%s", system);
+            display_say(&chat->display, UI_BLOCK_NOTICE, "System prompt:\n%s", system);
         return;
     }
     bool off = strcmp(arguments, "off") == 0;
     if (set(chat, "system", off ? "" : arguments))
-        view_say(&chat->view, UI_BLOCK_NOTICE, "%s",
-                 off ? "The system prompt is removed." : "The system prompt is set.");
+        display_say(&chat->display, UI_BLOCK_NOTICE, "%s",
+                    off ? "The system prompt is removed." : "The system prompt is set.");
 }
 
 static void tell_thinking(struct chat *chat)
@@ -50,16 +50,17 @@ static void tell_thinking(struct chat *chat)
     if (config->think_budget > 0 && mode != THINKING_OFF)
         snprintf(budget, sizeof budget, ", at most %" PRId64 " tokens", config->think_budget);
     if (model != NULL && !chat_can_think(model))
-        view_say(&chat->view, UI_BLOCK_NOTICE, "This model does not think before it answers.");
+        display_say(&chat->display, UI_BLOCK_NOTICE,
+                    "This model does not think before it answers.");
     else if (mode == THINKING_DEFAULT)
-        view_say(&chat->view, UI_BLOCK_NOTICE, "Thinking: auto%s%s.",
-                 model == NULL                   ? ""
-                 : chat_thinks_by_default(model) ? " (this model thinks)"
-                                                 : " (this model does not)",
-                 budget);
+        display_say(&chat->display, UI_BLOCK_NOTICE, "Thinking: auto%s%s.",
+                    model == NULL                   ? ""
+                    : chat_thinks_by_default(model) ? " (this model thinks)"
+                                                    : " (this model does not)",
+                    budget);
     else
-        view_say(&chat->view, UI_BLOCK_NOTICE, "Thinking: %s%s.",
-                 mode == THINKING_ON ? "on" : "off", budget);
+        display_say(&chat->display, UI_BLOCK_NOTICE, "Thinking: %s%s.",
+                    mode == THINKING_ON ? "on" : "off", budget);
 }
 
 void command_think(struct chat *chat, const char *arguments)
@@ -83,7 +84,7 @@ static void apply(struct chat *chat, const struct config_option *option)
 
     if (strcmp(option->key, "seed") == 0)
         chat->conversation.seed = seed_setting(config);
-    chat->view.show_thinking = config->show_thinking;
+    chat->display.show_thinking = config->show_thinking;
 }
 
 void command_set(struct chat *chat, const char *arguments)
@@ -96,21 +97,22 @@ void command_set(struct chat *chat, const char *arguments)
     snprintf(key, sizeof key, "%.*s", length < 60 ? (int)length : 60, arguments);
     value += strspn(value, " \t\n=");
     if (key[0] == '\0' || (value[0] == '\0' && config_find(key) != NULL)) {
-        view_say(&chat->view, UI_BLOCK_ERROR, "/set takes KEY VALUE; /get shows the settings");
+        display_say(&chat->display, UI_BLOCK_ERROR,
+                    "/set takes KEY VALUE; /get shows the settings");
         return;
     }
     option = config_find(key);
     if (option != NULL && !option->at_run_time) {
-        view_say(&chat->view, UI_BLOCK_ERROR,
-                 "%s counts from the start of the program: leave, and give --%s", key,
-                 option->flag != NULL ? option->flag : key);
+        display_say(&chat->display, UI_BLOCK_ERROR,
+                    "%s counts from the start of the program: leave, and give --%s", key,
+                    option->flag != NULL ? option->flag : key);
         return;
     }
     if (!set(chat, key, value))
         return;
     apply(chat, option);
-    view_say(&chat->view, UI_BLOCK_NOTICE, "%s is %s.", key,
-             config_get(chat->store, option, text, sizeof text));
+    display_say(&chat->display, UI_BLOCK_NOTICE, "%s is %s.", key,
+                config_get(chat->store, option, text, sizeof text));
 }
 
 /* /get --------------------------------------------------------------------------------------- */
@@ -222,10 +224,10 @@ void command_get(struct chat *chat, const char *arguments)
         n_rows++;
     }
     if (n_rows > 0)
-        view_say(&chat->view, UI_BLOCK_NOTICE, "%s", text_string(&text));
+        display_say(&chat->display, UI_BLOCK_NOTICE, "%s", text_string(&text));
     else
-        view_say(&chat->view, UI_BLOCK_ERROR, "no setting is called \"%s\"; /get lists them",
-                 arguments);
+        display_say(&chat->display, UI_BLOCK_ERROR,
+                    "no setting is called \"%s\"; /get lists them", arguments);
     text_release(&text);
 }
 

@@ -101,7 +101,7 @@ static const struct model_info *open_model_info(struct chat *chat)
         reason = "The model is still being opened.";
     else if (chat->state == CHAT_LOAD_FAILED)
         reason = "The model could not be opened.";
-    view_say(&chat->view, UI_BLOCK_NOTICE, "%s", reason);
+    display_say(&chat->display, UI_BLOCK_NOTICE, "%s", reason);
     return NULL;
 }
 
@@ -124,7 +124,7 @@ void command_info(struct chat *chat, const char *arguments)
     describe_load(&text, info);
     text_printf(&text, "%-14s %u of %u tokens used; trained for %u", "context",
                 chat->status.position, chat->status.n_context, info->n_context);
-    view_say(&chat->view, UI_BLOCK_NOTICE, "%s", text_string(&text));
+    display_say(&chat->display, UI_BLOCK_NOTICE, "%s", text_string(&text));
     text_release(&text);
 }
 
@@ -146,9 +146,9 @@ static void show_prompt(struct chat *chat, const char *what,
     text_add(&text, "\nIds:\n");
     for (size_t i = 0; i < prompt.n_ids; i++)
         text_printf(&text, "%s%d", i > 0 ? "," : "", prompt.ids[i]);
-    uint32_t block = view_add(&chat->view, UI_BLOCK_NOTICE, NULL);
-    view_append(&chat->view, block, text_string(&text), text.n_bytes);
-    view_finish(&chat->view, block);
+    uint32_t block = display_add(&chat->display, UI_BLOCK_NOTICE, NULL);
+    display_append(&chat->display, block, text_string(&text), text.n_bytes);
+    display_finish(&chat->display, block);
     text_release(&text);
     chat_prompt_release(&prompt);
 }
@@ -176,14 +176,14 @@ void command_prompt(struct chat *chat, const char *arguments)
         return;
     if (arguments[0] != '\0') {
         if (chat_busy(chat))
-            view_say(&chat->view, UI_BLOCK_ERROR, "an answer is running; Esc stops it");
+            display_say(&chat->display, UI_BLOCK_ERROR, "an answer is running; Esc stops it");
         else
             show_next(chat, arguments);
         return;
     }
     if (exchange == NULL) {
-        view_say(&chat->view, UI_BLOCK_NOTICE,
-                 "Nothing was sent yet. /prompt TEXT shows what sending TEXT would send.");
+        display_say(&chat->display, UI_BLOCK_NOTICE,
+                    "Nothing was sent yet. /prompt TEXT shows what sending TEXT would send.");
         return;
     }
     const struct answer *answer = exchange_answer(exchange);

@@ -31,7 +31,7 @@ static const struct command commands[] = {
      "It stands before the conversation and counts from the next message on; the model then "
      "reads the conversation once more.",
      command_system, complete_system},
-    {"think", "on|off|auto|N", "thinking before the answer; N: at most so many tokens",
+    {"think", "on|off|auto|N", "think before the answer; N: so many tokens at most",
      "auto leaves it to the model. A thinking block that reaches N tokens is closed, and the "
      "answer begins.",
      command_think, complete_think},
@@ -238,7 +238,7 @@ static void help_row(struct text_buffer *text, bool wide, const char *name, cons
 static void help_all(struct chat *chat)
 {
     struct text_buffer text = {0};
-    bool wide = view_columns(&chat->view) >= 76;
+    bool wide = display_columns(&chat->display) >= 76;
     char usage[80];
 
     for (size_t i = 0; i < N_COMMANDS; i++) {
@@ -248,28 +248,28 @@ static void help_all(struct chat *chat)
     }
     help_row(&text, wide, "//...", "a message that begins with a slash");
     text_add(&text, "\nA unique beginning of a name is enough. /help keys, /help settings.");
-    view_say(&chat->view, UI_BLOCK_NOTICE, "%s", text_string(&text));
+    display_say(&chat->display, UI_BLOCK_NOTICE, "%s", text_string(&text));
     text_release(&text);
 }
 
 static void help_settings(struct chat *chat)
 {
     struct text_buffer text = {0};
-    bool wide = view_columns(&chat->view) >= 76;
+    bool wide = display_columns(&chat->display) >= 76;
     size_t n_options;
     const struct config_option *options = config_options(&n_options);
 
     for (size_t i = 0; i < n_options; i++)
         help_row(&text, wide, options[i].key, options[i].help);
-    view_say(&chat->view, UI_BLOCK_NOTICE, "%s", text_string(&text));
+    display_say(&chat->display, UI_BLOCK_NOTICE, "%s", text_string(&text));
     text_release(&text);
 }
 
 static void help_command(struct chat *chat, const struct command *command)
 {
-    view_say(&chat->view, UI_BLOCK_NOTICE, "/%s%s%s\n%s.%s%s", command->name,
-             command->arguments[0] != '\0' ? " " : "", command->arguments, command->help,
-             command->more != NULL ? "\n" : "", command->more != NULL ? command->more : "");
+    display_say(&chat->display, UI_BLOCK_NOTICE, "/%s%s%s\n%s.%s%s", command->name,
+                command->arguments[0] != '\0' ? " " : "", command->arguments, command->help,
+                command->more != NULL ? "\n" : "", command->more != NULL ? command->more : "");
 }
 
 static void help_setting(struct chat *chat, const struct config_option *option)
@@ -288,7 +288,7 @@ static void help_setting(struct chat *chat, const struct config_option *option)
         text_printf(&text, "\nFlag: --%s.", option->flag);
     if (!option->at_run_time)
         text_add(&text, "\nIt counts from the start of the program: /set cannot change it.");
-    view_say(&chat->view, UI_BLOCK_NOTICE, "%s", text_string(&text));
+    display_say(&chat->display, UI_BLOCK_NOTICE, "%s", text_string(&text));
     text_release(&text);
 }
 
@@ -301,7 +301,7 @@ static void command_help(struct chat *chat, const char *arguments)
     if (topic[0] == '\0') {
         help_all(chat);
     } else if (strcmp(topic, "keys") == 0) {
-        view_say(&chat->view, UI_BLOCK_NOTICE, "%s", help_keys);
+        display_say(&chat->display, UI_BLOCK_NOTICE, "%s", help_keys);
     } else if (strcmp(topic, "settings") == 0) {
         help_settings(chat);
     } else {
@@ -313,8 +313,8 @@ static void command_help(struct chat *chat, const char *arguments)
         else if (option != NULL)
             help_setting(chat, option);
         else
-            view_say(&chat->view, UI_BLOCK_ERROR,
-                     "there is no help about \"%s\"; /help lists it", topic);
+            display_say(&chat->display, UI_BLOCK_ERROR,
+                        "there is no help about \"%s\"; /help lists it", topic);
     }
 }
 

@@ -102,20 +102,20 @@ static void edit_file(struct chat *chat, const char *path)
     struct text_buffer edited = {0};
     char hint[96];
 
-    ui_suspend(chat->view.ui);
+    ui_suspend(chat->display.ui);
     signals_ignore_keys(true);
     int status = run_editor(chat, path);
     signals_ignore_keys(false);
-    ui_resume(chat->view.ui);
+    ui_resume(chat->display.ui);
     if (status == 0 && read_all(path, &edited)) {
         drop_last_newline(&edited);
-        ui_input_set(chat->view.ui, text_string(&edited), edited.n_bytes);
+        ui_input_set(chat->display.ui, text_string(&edited), edited.n_bytes);
     } else {
         if (status == 127)
             snprintf(hint, sizeof hint, "no editor: set VISUAL or EDITOR");
         else
             snprintf(hint, sizeof hint, "the editor failed; the line is as it was");
-        ui_hint(chat->view.ui, hint);
+        ui_hint(chat->display.ui, hint);
     }
     text_release(&edited);
 }
@@ -131,7 +131,7 @@ void editor_run(struct chat *chat, const char *text, size_t n_bytes)
     text_printf(&path, "%s/banter-XXXXXX%s", folder, suffix);
     int fd = mkostemps(path.bytes, (int)sizeof suffix - 1, O_CLOEXEC);
     if (fd < 0) {
-        ui_hint(chat->view.ui, "the editor's file could not be made (TMPDIR?)");
+        ui_hint(chat->display.ui, "the editor's file could not be made (TMPDIR?)");
         text_release(&path);
         return;
     }
@@ -139,7 +139,7 @@ void editor_run(struct chat *chat, const char *text, size_t n_bytes)
     if (close(fd) == 0 && written)
         edit_file(chat, path.bytes);
     else
-        ui_hint(chat->view.ui, "the editor's file could not be written");
+        ui_hint(chat->display.ui, "the editor's file could not be written");
     unlink(path.bytes);
     text_release(&path);
 }

@@ -18,11 +18,11 @@ static void stand_still(struct chat *chat)
 {
     double before = chat_seconds();
 
-    if (chat->view.ui != NULL)
-        ui_suspend(chat->view.ui);
+    if (chat->display.ui != NULL)
+        ui_suspend(chat->display.ui);
     signals_stop_self();
-    if (chat->view.ui != NULL)
-        ui_resume(chat->view.ui);
+    if (chat->display.ui != NULL)
+        ui_resume(chat->display.ui);
     chat_stood_still(chat, chat_seconds() - before);
 }
 
@@ -32,9 +32,9 @@ static void stand_still(struct chat *chat)
  */
 static void go_on(struct chat *chat)
 {
-    if (chat->view.ui != NULL) {
-        ui_suspend(chat->view.ui);
-        ui_resume(chat->view.ui);
+    if (chat->display.ui != NULL) {
+        ui_suspend(chat->display.ui);
+        ui_resume(chat->display.ui);
     }
     if (chat_busy(chat))
         chat_stood_still(chat, chat_seconds() - chat->last_turn);
@@ -42,8 +42,8 @@ static void go_on(struct chat *chat)
 
 static void hung_up(struct chat *chat)
 {
-    if (chat->view.ui != NULL)
-        ui_abandon(chat->view.ui);
+    if (chat->display.ui != NULL)
+        ui_abandon(chat->display.ui);
     signals_die(SIGHUP);
 }
 
@@ -51,8 +51,8 @@ static void on_signal(struct chat *chat, int number)
 {
     switch (number) {
     case SIGWINCH:
-        if (chat->view.ui != NULL)
-            ui_resized(chat->view.ui);
+        if (chat->display.ui != NULL)
+            ui_resized(chat->display.ui);
         break;
     case SIGTSTP: stand_still(chat); break;
     case SIGCONT: go_on(chat); break;
@@ -62,10 +62,10 @@ static void on_signal(struct chat *chat, int number)
             chat_stop(chat);
             break;
         }
-        ui_close(&chat->view.ui);
+        ui_close(&chat->display.ui);
         signals_die(number);
     case SIGTERM:
-    case SIGQUIT: ui_close(&chat->view.ui); signals_die(number);
+    case SIGQUIT: ui_close(&chat->display.ui); signals_die(number);
     default: break;
     }
 }
@@ -80,7 +80,7 @@ static void on_ui_event(struct chat *chat, const struct ui_event *event)
         if (chat_busy(chat))
             chat_stop(chat);
         else
-            view_hint(&chat->view, "Ctrl-D or /quit leaves");
+            display_hint(&chat->display, "Ctrl-D or /quit leaves");
         break;
     case UI_QUIT: chat->leaving = true; break;
     case UI_SUSPEND: signals_stop_group(); break;
@@ -93,8 +93,8 @@ static void read_screen(struct chat *chat)
 {
     struct ui_event event;
 
-    ui_read(chat->view.ui);
-    while (!chat->leaving && ui_next_event(chat->view.ui, &event)) {
+    ui_read(chat->display.ui);
+    while (!chat->leaving && ui_next_event(chat->display.ui, &event)) {
         on_ui_event(chat, &event);
         free(event.text);
     }
@@ -104,7 +104,7 @@ static void read_screen(struct chat *chat)
 
 static void turn(struct chat *chat)
 {
-    struct ui *ui = chat->view.ui;
+    struct ui *ui = chat->display.ui;
     struct pollfd fds[] = {
         {.fd = ui != NULL ? ui_fd(ui) : -1, .events = POLLIN},
         {.fd = chat->engine != NULL ? engine_event_fd(chat->engine) : -1, .events = POLLIN},

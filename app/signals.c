@@ -96,6 +96,9 @@ void signals_catch_crashes(void (*restore_terminal)(void))
     stack_t stack = {.ss_sp = alternate_stack, .ss_size = sizeof alternate_stack};
     struct sigaction action = {.sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK};
 
+    /* Once: a second call would take our own handler for the one that was there before. */
+    if (restore != NULL)
+        return;
     restore = restore_terminal;
     sigaltstack(&stack, NULL);
     sigemptyset(&action.sa_mask);

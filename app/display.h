@@ -1,5 +1,5 @@
 /*
- * view.h - where the chat shows things: the screen, or labelled lines
+ * display.h - where the chat shows things: the screen, or labelled lines
  *
  * The same calls serve both front ends, so every command works in both.  Without a screen a block
  * is a line that starts with its label ("model: "), text goes through the screen's filter to
@@ -10,8 +10,8 @@
  *
  * Thread: the main thread.
  */
-#ifndef APP_VIEW_H
-#define APP_VIEW_H
+#ifndef APP_DISPLAY_H
+#define APP_DISPLAY_H
 
 #include "app/text_buffer.h"
 #include "ui/ui.h"
@@ -22,7 +22,7 @@ struct message_queue {
     size_t n_texts;
 };
 
-struct view {
+struct display {
     struct ui *ui;                     /* borrowed; NULL: plain lines */
     const struct message_queue *queue; /* borrowed */
     uint32_t first_waiting;            /* first block of the waiting messages; 0: none shown */
@@ -35,23 +35,23 @@ struct view {
     struct ui_filter filter;
 };
 
-uint32_t view_add(struct view *view, enum ui_block_kind kind, const char *heading);
-void view_append(struct view *view, uint32_t block, const char *bytes, size_t n_bytes);
-void view_finish(struct view *view, uint32_t block);
-void view_fold(struct view *view, uint32_t block, bool folded, const char *summary);
+uint32_t display_add(struct display *display, enum ui_block_kind kind, const char *heading);
+void display_append(struct display *display, uint32_t block, const char *bytes, size_t n_bytes);
+void display_finish(struct display *display, uint32_t block);
+void display_fold(struct display *display, uint32_t block, bool folded, const char *summary);
 /* This block and all after it; waiting messages stay. */
-void view_remove(struct view *view, uint32_t first);
-void view_clear(struct view *view);
+void display_remove(struct display *display, uint32_t first);
+void display_clear(struct display *display);
 /* The queue changed: show its messages as the last blocks. */
-void view_waiting(struct view *view);
+void display_waiting(struct display *display);
 /* A whole block in one call. */
-void view_say(struct view *view, enum ui_block_kind kind, const char *format, ...)
+void display_say(struct display *display, enum ui_block_kind kind, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* A few words that need not stay. */
-void view_hint(struct view *view, const char *text);
+void display_hint(struct display *display, const char *text);
 /* A labelled text on standard output, filtered, with a newline. */
-void view_print(const char *label, const char *bytes, size_t n_bytes);
+void display_print(const char *label, const char *bytes, size_t n_bytes);
 /* Columns for text. */
-int view_columns(const struct view *view);
+int display_columns(const struct display *display);
 
 #endif
