@@ -77,7 +77,8 @@ void tensor_row_decode(enum tensor_type type, const void *row, float *out, size_
 
 /*
  * Encode n_elements values.  Types: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K.
- * Returns false for a type that cannot be encoded.  Deterministic.
+ * Returns false for a type that cannot be encoded, and for values that are not finite when the type
+ * is one of blocks.  Deterministic: the same bytes on every machine.
  */
 bool tensor_row_encode(enum tensor_type type, const float *values, void *row,
                        size_t n_elements);

@@ -16,6 +16,9 @@ static void fill_tables(void)
         generic_kernels(&tables[level]);
         tables[level].level = (enum kernel_level)level;
     }
+#if defined(__x86_64__)
+    avx512_kernels(&tables[KERNEL_LEVEL_AVX512]);
+#endif
 }
 
 const struct kernels *kernels_for(enum kernel_level level)

@@ -16,7 +16,7 @@
  *     scales, 32 words of nibbles.
  *   Q5_K: the same, 44 words: d and dmin, 3 scales, 8 words of high bits, 32 of nibbles.
  *   Q6_K: per 256 columns: 4 lines of int8 scales, 16 x (two lines of low nibbles, one of high
- *     bits) in the order of use, half a line of half scales.
+ *     bits) in the order of use; at the end of the group half a line of half scales per block.
  *   IQ4_XS: per 256 columns 34 words: d and high scales, low scales, 32 words of nibbles.
  *   F32, F16, BF16: per column the 16 values of the rows.
  */
@@ -52,7 +52,8 @@ enum {
     PACKED_MIN_BLOCK = 64 + 512,   /* 16 rows x 32 columns of Q4_1, Q5_1 */
     PACKED_Q4_K = 36 * 64,         /* 16 rows x 256 columns each */
     PACKED_Q5_K = 44 * 64,
-    PACKED_Q6_K = 4 * 64 + 16 * 192 + 32,
+    PACKED_Q6_K = 4 * 64 + 16 * 192, /* and, after all blocks of the group: */
+    PACKED_Q6_K_SCALES = 32,
     PACKED_IQ4_XS = 34 * 64
 };
 
@@ -127,8 +128,9 @@ void generic_kernels(struct kernels *table);
 void reference_kernels(struct kernels *table);
 
 #if defined(__x86_64__)
-void avx2_kernels(struct kernels *table);
 void avx512_kernels(struct kernels *table);
+void avx512_matmul(const struct weight *weight, uint32_t first_group, uint32_t n_groups,
+                   const void *x, uint32_t n_tokens, float *out, size_t out_stride);
 #endif
 
 #endif

@@ -287,7 +287,7 @@ static inline double math_cos64(double x)
 
 static inline float math_log(float x)
 {
-    return (float)math_log64(x);
+    return (float)math_log64((double)x);
 }
 
 /* log(1 + x), x > -1; the quotient undoes the rounding of 1 + x. */
@@ -300,13 +300,13 @@ static inline double math_log1p64(double x)
 
 static inline float math_log1p(float x)
 {
-    return (float)math_log1p64(x);
+    return (float)math_log1p64((double)x);
 }
 
 /* log(1 + exp(x)); the identity above 20, as the models were trained. */
 static inline float math_softplus(float x)
 {
-    return x > 20.0f ? x : (float)math_log1p64(math_exp64(x));
+    return x > 20.0f ? x : (float)math_log1p64(math_exp64((double)x));
 }
 
 #endif

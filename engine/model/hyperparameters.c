@@ -12,7 +12,7 @@
 
 enum {
     KEY_BYTES = 160,
-    MAX_CONTEXT = 1 << 20, /* angles of positions are exact up to here; see double_math.c */
+    MAX_CONTEXT = 1 << 20, /* angles of positions are exact up to here; see math.h */
     MAX_WIDTH = 1 << 20,   /* of anything per token; products of two widths fit 64 bits */
     MAX_HEADS = 1024,
     MAX_HEAD_DIM = 1024,

@@ -3,16 +3,16 @@
  */
 #include "engine/model/rope.h"
 
-#include "engine/model/double_math.h"
+#include "engine/kernels/math.h"
 
 #include <stddef.h>
 
 void rope_frequencies(uint32_t n_rotary, double base, double factor, double *frequencies)
 {
-    double log_base = double_log(base);
+    double log_base = math_log64(base);
 
     for (uint32_t i = 0; i < n_rotary / 2; i++)
-        frequencies[i] = double_exp(-2.0 * i / n_rotary * log_base) / factor;
+        frequencies[i] = math_exp64(-2.0 * i / n_rotary * log_base) / factor;
 }
 
 void rope_table(const double *frequencies, uint32_t n_pairs, uint32_t first,
@@ -20,10 +20,9 @@ void rope_table(const double *frequencies, uint32_t n_pairs, uint32_t first,
 {
     for (uint32_t row = 0; row < n_positions; row++) {
         for (uint32_t i = 0; i < n_pairs; i++) {
-            double s, c;
-            double_sine_cosine((double)(first + row) * frequencies[i], &s, &c);
-            cosine[(size_t)row * n_pairs + i] = (float)c;
-            sine[(size_t)row * n_pairs + i] = (float)s;
+            const double angle = (double)(first + row) * frequencies[i];
+            cosine[(size_t)row * n_pairs + i] = (float)math_cos64(angle);
+            sine[(size_t)row * n_pairs + i] = (float)math_sin64(angle);
         }
     }
 }

@@ -66,7 +66,25 @@ static double relative_error(const float *values, const float *wanted, size_t n)
     return sqrt(difference / size);
 }
 
-static void compare(const char *quantised_path, const char *f32_name)
+/* Our encoder must be no farther from the weights than the other program's: within 0.1 %. */
+static void compare_encoder(enum tensor_type type, const char *name, const float *wanted,
+                            size_t n, double theirs)
+{
+    uint8_t *encoded = malloc(n * sizeof *wanted);
+    float *values = malloc(n * sizeof *values);
+    double ours;
+
+    assert_true(tensor_row_encode(type, wanted, encoded, n));
+    tensor_row_decode(type, encoded, values, n);
+    ours = relative_error(values, wanted, n);
+    if (ours > 1.001 * theirs)
+        fail_msg("%s (%s): our relative error %g, theirs %g", name,
+                 tensor_type_info(type)->name, ours, theirs);
+    free(encoded);
+    free(values);
+}
+
+static void compare(const char *quantised_path, const char *f32_name, bool encode_too)
 {
     struct gguf *quantised = NULL, *f32 = NULL;
     struct error error;
@@ -81,6 +99,7 @@ static void compare(const char *quantised_path, const char *f32_name)
         char name[65];
         const struct gguf_tensor *source;
         float *values, *wanted;
+        double theirs;
         size_t n;
         snprintf(name, sizeof name, "%.*s", (int)tensor->name.n_bytes, tensor->name.bytes);
         source = gguf_find_tensor(f32, name);
@@ -91,9 +110,12 @@ static void compare(const char *quantised_path, const char *f32_name)
         wanted = malloc(n * sizeof *wanted);
         tensor_row_decode(tensor->type, tensor->data, values, n);
         memcpy(wanted, source->data, n * sizeof *wanted);
-        if (relative_error(values, wanted, n) > error_limit(tensor->type))
+        theirs = relative_error(values, wanted, n);
+        if (theirs > error_limit(tensor->type))
             fail_msg("%s (%s): relative error %g", name, tensor_type_info(tensor->type)->name,
-                     relative_error(values, wanted, n));
+                     theirs);
+        if (encode_too)
+            compare_encoder(tensor->type, name, wanted, n, theirs);
         free(values);
         free(wanted);
     }
@@ -104,15 +126,15 @@ static void compare(const char *quantised_path, const char *f32_name)
 static void q8_0_files_decode(void **state)
 {
     (void)state;
-    compare("tests/golden/data/tinyA-q8_0.gguf", "tinyA-f32.gguf");
-    compare("tests/golden/data/tinyB-q8_0.gguf", "tinyB-f32.gguf");
+    compare("tests/golden/data/tinyA-q8_0.gguf", "tinyA-f32.gguf", true);
+    compare("tests/golden/data/tinyB-q8_0.gguf", "tinyB-f32.gguf", false);
 }
 
 static void q4_k_m_files_decode(void **state)
 {
     (void)state;
-    compare("tests/golden/data/tinyA-q4_k_m.gguf", "tinyA-f32.gguf");
-    compare("tests/golden/data/tinyB-q4_k_m.gguf", "tinyB-f32.gguf");
+    compare("tests/golden/data/tinyA-q4_k_m.gguf", "tinyA-f32.gguf", true);
+    compare("tests/golden/data/tinyB-q4_k_m.gguf", "tinyB-f32.gguf", false);
 }
 
 int main(void)

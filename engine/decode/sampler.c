@@ -1,0 +1,366 @@
+/*
+ * sampler.c - penalties, truncation by one threshold, Gumbel-max
+ */
+#include "engine/decode/sampler.h"
+
+#include "engine/file/checked.h"
+#include "engine/kernels/math.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const float WEIGHT_ONE = 0x1p44f; /* 2^24 tokens of this weight fit 64 bits twice over */
+static const double LN2 = 0x1.62e42fefa39efp-1;
+
+enum {
+    /* Tokens are counted by (largest - logit) / T in steps of 1 / 32; from 32 on weights are 0. */
+    BUCKETS_PER_UNIT = 32,
+    N_BUCKETS = 32 * BUCKETS_PER_UNIT
+};
+
+enum status sampler_init(struct sampler *out, uint32_t n_vocab, struct error *error)
+{
+    *out = (struct sampler){.n_vocab = n_vocab};
+    out->keys = checked_allocate(n_vocab, sizeof *out->keys);
+    out->counts = checked_allocate_zeroed(n_vocab, sizeof *out->counts);
+    out->seen = checked_allocate(n_vocab, sizeof *out->seen);
+    if (out->keys && out->counts && out->seen)
+        return STATUS_OK;
+    sampler_release(out);
+    return error_set(error, STATUS_NO_MEMORY, "no memory for a sampler");
+}
+
+void sampler_release(struct sampler *sampler)
+{
+    free(sampler->keys);
+    free(sampler->counts);
+    free(sampler->seen);
+    memset(sampler, 0, sizeof *sampler);
+}
+
+void sampler_begin(struct sampler *sampler)
+{
+    for (uint32_t i = 0; i < sampler->n_seen; i++)
+        sampler->counts[sampler->seen[i]] = 0;
+    sampler->n_seen = 0;
+}
+
+void sampler_accept(struct sampler *sampler, int32_t id)
+{
+    if (sampler->counts[id]++ == 0)
+        sampler->seen[sampler->n_seen++] = id;
+}
+
+static void penalise(const struct sampler *sampler, const struct sampling *s, float *logits)
+{
+    if (s->presence_penalty == 0 && s->frequency_penalty == 0 && s->repetition_penalty == 1)
+        return;
+    for (uint32_t i = 0; i < sampler->n_seen; i++) {
+        float *logit = &logits[sampler->seen[i]];
+        const float count = (float)sampler->counts[sampler->seen[i]];
+        *logit = *logit > 0 ? *logit / s->repetition_penalty : *logit * s->repetition_penalty;
+        *logit -= count * s->frequency_penalty + s->presence_penalty;
+    }
+}
+
+/* The largest logit and the lowest id that has it; -1: there is none. */
+static int32_t largest(const float *logits, uint32_t n)
+{
+    int32_t best = -1;
+    float value = -__builtin_inff();
+
+    for (uint32_t i = 0; i < n; i++) {
+        if (logits[i] > value) { /* false for NaN */
+            value = logits[i];
+            best = (int32_t)i;
+        }
+    }
+    return best;
+}
+
+/* Order ---------------------------------------------------------------------------------------- */
+
+/* Numbers in the order (logit ascending, id descending); zeros of both signs are equal. */
+static uint64_t key_of(float logit, uint32_t id)
+{
+    uint32_t bits = math_bits_of(logit + 0.0f);
+
+    bits = bits & 0x80000000u ? ~bits : bits | 0x80000000u;
+    return (uint64_t)bits << 32 | (UINT32_MAX - id);
+}
+
+static uint32_t key_id(uint64_t key)
+{
+    return UINT32_MAX - (uint32_t)key;
+}
+
+/* A heap whose root is the smallest key. */
+static void sift_down(uint64_t *heap, size_t n, size_t at)
+{
+    const uint64_t key = heap[at];
+
+    for (size_t child = 2 * at + 1; child < n; child = 2 * at + 1) {
+        if (child + 1 < n && heap[child + 1] < heap[child])
+            child++;
+        if (heap[child] >= key)
+            break;
+        heap[at] = heap[child];
+        at = child;
+    }
+    heap[at] = key;
+}
+
+static void make_heap(uint64_t *heap, size_t n)
+{
+    for (size_t i = n / 2; i-- > 0;)
+        sift_down(heap, n, i);
+}
+
+static void sort_descending(uint64_t *keys, size_t n)
+{
+    make_heap(keys, n);
+    while (n > 1) {
+        const uint64_t smallest = keys[0];
+        keys[0] = keys[--n];
+        keys[n] = smallest;
+        sift_down(keys, n, 0);
+    }
+}
+
+/* Truncation ----------------------------------------------------------------------------------- */
+
+struct truncation {
+    const float *logits;
+    uint32_t n_vocab;
+    float largest;
+    double inverse_temperature;
+    uint64_t threshold; /* tokens whose key is at least this survive */
+    uint64_t *keys;     /* work memory, [n_vocab] */
+    size_t n_keys;      /* sorted survivors of top-k, when it is on */
+};
+
+/* (logit - largest) / T, at most 0 */
+static double distance(const struct truncation *t, float logit)
+{
+    return ((double)logit - (double)t->largest) * t->inverse_temperature;
+}
+
+static uint64_t weight(const struct truncation *t, float logit)
+{
+    return (uint64_t)(math_exp((float)distance(t, logit)) * WEIGHT_ONE);
+}
+
+/* Keep the k largest: keys [n_keys], sorted. */
+static void keep_top_k(struct truncation *t, uint32_t k)
+{
+    uint64_t *heap = t->keys;
+    float least = -__builtin_inff();
+    size_t n = 0;
+
+    for (uint32_t i = 0; i < t->n_vocab; i++) {
+        uint64_t key;
+        if (!(t->logits[i] > least)) /* an equal logit has a higher id than what is kept */
+            continue;
+        key = key_of(t->logits[i], i);
+        if (n < k) {
+            heap[n++] = key;
+            if (n < k)
+                continue;
+            make_heap(heap, n);
+        } else {
+            heap[0] = key;
+            sift_down(heap, n, 0);
+        }
+        least = t->logits[key_id(heap[0])];
+    }
+    sort_descending(heap, n);
+    t->n_keys = n;
+    t->threshold = heap[n - 1];
+}
+
+/* The shortest prefix of sorted keys whose weight, with `before`, reaches the target. */
+static uint64_t reach(const struct truncation *t, const uint64_t *keys, size_t n,
+                      uint64_t before, double target)
+{
+    for (size_t i = 0; i < n; i++) {
+        before += weight(t, t->logits[key_id(keys[i])]);
+        if ((double)before >= target)
+            return keys[i];
+    }
+    return keys[n - 1];
+}
+
+static uint32_t bucket(const struct truncation *t, float logit)
+{
+    const double steps = -distance(t, logit) * BUCKETS_PER_UNIT;
+
+    return steps < N_BUCKETS ? (uint32_t)steps : N_BUCKETS;
+}
+
+/*
+ * Top-p over the whole table: weights are summed by bucket, and the tokens of the one bucket in which
+ * the sum reaches p are sorted.
+ */
+static void keep_top_p_of_all(struct truncation *t, float top_p)
+{
+    uint64_t sums[N_BUCKETS + 1] = {0}, total = 0, before = 0;
+    uint32_t crossing = 0;
+    size_t n = 0;
+    double target;
+
+    for (uint32_t i = 0; i < t->n_vocab; i++) {
+        const float logit = t->logits[i];
+        if (logit > -__builtin_inff()) {
+            const uint64_t w = weight(t, logit);
+            sums[bucket(t, logit)] += w;
+            total += w;
+        }
+    }
+    target = (double)top_p * (double)total;
+    while (crossing < N_BUCKETS && (double)(before + sums[crossing]) < target)
+        before += sums[crossing++];
+    for (uint32_t i = 0; i < t->n_vocab; i++)
+        if (t->logits[i] > -__builtin_inff() && bucket(t, t->logits[i]) == crossing)
+            t->keys[n++] = key_of(t->logits[i], i);
+    sort_descending(t->keys, n);
+    if (n > 0)
+        t->threshold = reach(t, t->keys, n, before, target);
+}
+
+static void keep_top_p(struct truncation *t, float top_p)
+{
+    uint64_t total = 0;
+
+    if (t->n_keys == 0) {
+        keep_top_p_of_all(t, top_p);
+        return;
+    }
+    for (size_t i = 0; i < t->n_keys; i++)
+        total += weight(t, t->logits[key_id(t->keys[i])]);
+    t->threshold = reach(t, t->keys, t->n_keys, 0, (double)top_p * (double)total);
+}
+
+/* Noise ---------------------------------------------------------------------------------------- */
+
+/* Every bit of the result depends on every bit of x (a bijection: xor-shifts and odd factors). */
+static uint64_t scramble(uint64_t x)
+{
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+    return x ^ x >> 31;
+}
+
+static const uint64_t STEP = UINT64_C(0x9e3779b97f4a7c15); /* odd, bits without a pattern */
+
+/* What noise at a position has in common for all tokens. */
+static uint64_t noise_base(uint64_t noise_seed, uint32_t position)
+{
+    return scramble(noise_seed + scramble(((uint64_t)position + 1) * STEP));
+}
+
+/* 52 bits of the hash */
+static uint64_t noise_bits(uint64_t base, uint32_t id)
+{
+    return scramble(base + ((uint64_t)id + 1) * STEP) >> 12;
+}
+
+static double to_unit(uint64_t bits)
+{
+    return ((double)bits + 0.5) * 0x1p-52;
+}
+
+double sampling_noise(uint64_t noise_seed, uint32_t position, int32_t id)
+{
+    return to_unit(noise_bits(noise_base(noise_seed, position), (uint32_t)id));
+}
+
+uint64_t sampling_noise_seed(uint64_t conversation_seed, uint32_t message, uint32_t variant)
+{
+    return scramble(scramble(conversation_seed + STEP) + ((uint64_t)message << 32 | variant));
+}
+
+/* Choice --------------------------------------------------------------------------------------- */
+
+struct choice {
+    uint64_t base;
+    double score;
+    int32_t id;
+};
+
+/*
+ * Compare one survivor.  Most cannot win whatever their noise: with rest = 1 - u, noise is below
+ * -log(rest), and rest is at least 2^(bits of its numerator - 53).
+ */
+static void consider(const struct truncation *t, struct choice *choice, uint32_t id)
+{
+    const uint64_t bits = noise_bits(choice->base, id);
+    const uint64_t rest = (UINT64_C(1) << 52) - 1 - bits;
+    const int length = rest ? 64 - __builtin_clzll(rest) : 0;
+    const double value = distance(t, t->logits[id]);
+    double score;
+
+    if (choice->id >= 0 && value + (53 - length) * (LN2 + 1e-9) < choice->score)
+        return;
+    score = value - math_log64(-math_log64(to_unit(bits)));
+    if (choice->id < 0 || score > choice->score ||
+        (score == choice->score && (int32_t)id < choice->id)) {
+        choice->score = score;
+        choice->id = (int32_t)id;
+    }
+}
+
+/* The survivor with the largest sum of logit and noise. */
+static int32_t draw(const struct truncation *t, uint64_t base, int32_t best)
+{
+    struct choice choice = {base, 0, -1};
+
+    consider(t, &choice, (uint32_t)best); /* the likeliest first: it rules out most others */
+    if (t->n_keys > 0) {
+        for (size_t i = 0; i < t->n_keys && t->keys[i] >= t->threshold; i++)
+            consider(t, &choice, key_id(t->keys[i]));
+        return choice.id;
+    }
+    for (uint32_t i = 0; i < t->n_vocab; i++)
+        if (t->logits[i] > -__builtin_inff() && key_of(t->logits[i], i) >= t->threshold)
+            consider(t, &choice, i);
+    return choice.id;
+}
+
+/* Raise the threshold to the least logit whose probability is min_p times the largest. */
+static void keep_min_p(struct truncation *t, float min_p)
+{
+    const double least =
+        math_log64((double)min_p) / t->inverse_temperature + (double)t->largest;
+    uint64_t threshold;
+    float bound = (float)least;
+
+    if ((double)bound < least) /* the next float above: what lies between is too unlikely */
+        bound = bound >= 0 ? math_float_of(math_bits_of(bound) + 1)
+                           : math_float_of(math_bits_of(bound) - 1);
+    threshold = key_of(bound, UINT32_MAX);
+    if (threshold > t->threshold)
+        t->threshold = threshold;
+}
+
+int32_t sampler_choose(struct sampler *sampler, const struct sampling *sampling, float *logits,
+                       uint64_t noise_seed, uint32_t position)
+{
+    struct truncation t = {
+        .logits = logits, .n_vocab = sampler->n_vocab, .keys = sampler->keys};
+    int32_t best;
+
+    penalise(sampler, sampling, logits);
+    best = largest(logits, sampler->n_vocab);
+    if (best < 0 || sampling->temperature <= 0 || logits[best] == __builtin_inff())
+        return best;
+    t.largest = logits[best];
+    t.inverse_temperature = 1.0 / (double)sampling->temperature;
+    if (sampling->top_k > 0 && (uint32_t)sampling->top_k < sampler->n_vocab)
+        keep_top_k(&t, (uint32_t)sampling->top_k);
+    if (sampling->top_p < 1)
+        keep_top_p(&t, sampling->top_p);
+    if (sampling->min_p > 0)
+        keep_min_p(&t, sampling->min_p);
+    return draw(&t, noise_base(noise_seed, position), best);
+}

@@ -1,0 +1,50 @@
+/*
+ * sampler.h - from a row of logits to a token
+ *
+ * The order and the meaning of the settings stand in sampling.h.  Every truncation keeps a prefix of
+ * the tokens sorted by (logit descending, id ascending), so that all of them together are one
+ * threshold in that order; no part of the table is sorted but what is near it.
+ *
+ * Probabilities are whole numbers, weight = floor(exp((logit - largest) / T) * 2^44): their sums are
+ * exact in any order.  Choice: the survivor with the largest logit / T + noise, where noise is
+ * -log(-log(u)), u in (0, 1) from 52 bits of a hash of (seed, position, id); this draws a token with
+ * its probability among the survivors (Gumbel-max).  Equal sums: the lowest id.
+ *
+ * NaN counts as minus infinity, which is never chosen.  Nothing is allocated after sampler_init().
+ * Owner: struct session.  Thread: one at a time.
+ */
+#ifndef ENGINE_DECODE_SAMPLER_H
+#define ENGINE_DECODE_SAMPLER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "engine/error.h"
+#include "engine/sampling.h"
+
+struct sampler {
+    uint32_t n_vocab;
+    uint64_t *keys;   /* owns; [n_vocab], candidates as sortable numbers */
+    uint32_t *counts; /* owns; [n_vocab], how often a token was generated */
+    int32_t *seen;    /* owns; [n_vocab], the tokens whose count is not zero */
+    uint32_t n_seen;
+};
+
+enum status sampler_init(struct sampler *out, uint32_t n_vocab, struct error *error);
+void sampler_release(struct sampler *sampler);
+
+/* Forget what was generated: penalties count from here. */
+void sampler_begin(struct sampler *sampler);
+void sampler_accept(struct sampler *sampler, int32_t id);
+
+/*
+ * The token for `position`.  logits: [n_vocab]; penalties are written into it.
+ * -1: no logit is a number above minus infinity.
+ */
+int32_t sampler_choose(struct sampler *sampler, const struct sampling *sampling, float *logits,
+                       uint64_t noise_seed, uint32_t position);
+
+/* u of a token, in (0, 1): 52 bits and a half. */
+double sampling_noise(uint64_t noise_seed, uint32_t position, int32_t id);
+
+#endif

@@ -1,0 +1,184 @@
+/*
+ * attention.c - gated full attention with rotary positions
+ *
+ *     q_h, gate_h, k_g, v_g = W norm(hidden)      query and gate of a head stand side by side
+ *     q_h = rope(rms_norm(q_h)),  k_g = rope(rms_norm(k_g))
+ *     o_h = softmax(q_h . k / sqrt(head_dim)) v   head h reads K/V head h / (n_head / n_head_kv)
+ *     hidden += W_o concat(o_h * sigmoid(gate_h))
+ */
+#include "engine/model/forward.h"
+
+#include "engine/kernels/math.h"
+#include "engine/run/pool.h"
+
+#include <string.h>
+
+/* Query rows that one part handles: K and V are read once for all of them. */
+enum { ROW_TILE = 16 };
+
+struct attention {
+    const struct attention_weights *weights;
+    uint32_t n_head, n_head_kv, head_dim;
+    size_t stride;     /* of a row of scratch->attention.qkv */
+    size_t key, value; /* offsets in such a row; head h of the query is at h * 2 * head_dim */
+    uint32_t head_splits; /* parts in which the query heads of a K/V head are cut */
+};
+
+static struct attention describe(const struct pass *pass, const struct layer_weights *weights)
+{
+    const struct layer_parameters *layer = &pass->parameters->layers[pass->layer];
+    const uint32_t head_dim = pass->parameters->head_dim;
+    struct attention a = {
+        &weights->attention, layer->n_head, layer->n_head_kv, head_dim, 0, 0, 0, 1};
+
+    a.key = (size_t)a.n_head * 2 * head_dim;
+    a.value = a.key + (size_t)a.n_head_kv * head_dim;
+    a.stride = a.value + (size_t)a.n_head_kv * head_dim;
+    return a;
+}
+
+static void project_qkv(struct pass *pass, const struct attention *a)
+{
+    const uint32_t d = pass->parameters->n_embd;
+    float *qkv = pass->scratch->attention.qkv;
+    const struct projection fused = {&a->weights->fused, qkv, a->stride};
+    const struct projection apart[] = {
+        {&a->weights->query, qkv, a->stride},
+        {&a->weights->key, qkv + a->key, a->stride},
+        {&a->weights->value, qkv + a->value, a->stride},
+    };
+
+    if (a->weights->fused.n_rows > 0)
+        project(pass, pass->scratch->normed, d, pass->n_tokens, &fused, 1, PROJECTION_STORE);
+    else
+        project(pass, pass->scratch->normed, d, pass->n_tokens, apart, 3, PROJECTION_STORE);
+}
+
+/* A row of K or V to its place for the position. */
+static void store_row(struct pass *pass, void *rows, uint32_t position, const float *x)
+{
+    const size_t n = pass->parameters->head_dim;
+
+    if (pass->state->half)
+        pass->kernels->to_half(x, n, (uint16_t *)rows + position * n);
+    else
+        memcpy((float *)rows + position * n, x, n * sizeof *x);
+}
+
+/* Items are heads of rows: query heads first, then K/V heads. */
+static void prepare_part(struct pass *pass, const void *context, uint32_t first, uint32_t count)
+{
+    const struct attention *a = context;
+    const struct kernels *kernels = pass->kernels;
+    const uint32_t n_pairs = pass->parameters->n_rotary / 2, n_heads = a->n_head + a->n_head_kv;
+    const float eps = pass->parameters->eps;
+
+    for (uint32_t item = first; item < first + count; item++) {
+        const uint32_t t = item / n_heads, head = item % n_heads;
+        const bool is_query = head < a->n_head;
+        const uint32_t kv_head = is_query ? 0 : head - a->n_head;
+        float *row = pass->scratch->attention.qkv + t * a->stride;
+        float *x = is_query ? row + (size_t)head * 2 * a->head_dim
+                            : row + a->key + (size_t)kv_head * a->head_dim;
+        kernels->rms_norm(x, is_query ? a->weights->query_norm : a->weights->key_norm,
+                          a->head_dim, eps, x);
+        kernels->rotate(x, pass->scratch->cosine + (size_t)t * n_pairs,
+                        pass->scratch->sine + (size_t)t * n_pairs, n_pairs);
+        if (is_query)
+            continue;
+        store_row(pass, state_key(pass->state, pass->layer, kv_head), pass->first_position + t,
+                  x);
+        store_row(pass, state_value(pass->state, pass->layer, kv_head),
+                  pass->first_position + t, row + a->value + (size_t)kv_head * a->head_dim);
+    }
+}
+
+/* Items: tiles of rows, then K/V heads, then splits of their query heads. */
+static void attend_part(struct pass *pass, const void *context, uint32_t first, uint32_t count)
+{
+    const struct attention *a = context;
+    const uint32_t per_kv = a->n_head / a->n_head_kv;
+
+    for (uint32_t item = first; item < first + count; item++) {
+        const uint32_t split = item % a->head_splits;
+        const uint32_t kv_head = item / a->head_splits % a->n_head_kv;
+        const uint32_t t = item / a->head_splits / a->n_head_kv * ROW_TILE;
+        const uint32_t n_rows = pass->n_tokens - t < ROW_TILE ? pass->n_tokens - t : ROW_TILE;
+        uint32_t begin, n_heads, head;
+        float *qkv = pass->scratch->attention.qkv + t * a->stride;
+        const size_t out_stride = (size_t)a->n_head * a->head_dim;
+        float *out = pass->scratch->attention.out + t * out_stride;
+
+        pool_range(per_kv, split, a->head_splits, &begin, &n_heads);
+        head = kv_head * per_kv + begin;
+        pass->kernels->attention(&(struct attention_job){
+            .key = state_key(pass->state, pass->layer, kv_head),
+            .value = state_value(pass->state, pass->layer, kv_head),
+            .half = pass->state->half,
+            .n_key = a->head_dim,
+            .n_value = a->head_dim,
+            .n_heads = n_heads,
+            .n_rows = n_rows,
+            .first_position = pass->first_position + t,
+            .scale = 1 / math_sqrt((float)a->head_dim),
+            .query = qkv + (size_t)head * 2 * a->head_dim,
+            .out = out + (size_t)head * a->head_dim,
+            .query_row_stride = a->stride,
+            .query_head_stride = 2 * (size_t)a->head_dim,
+            .out_row_stride = out_stride,
+            .out_head_stride = a->head_dim,
+        });
+    }
+}
+
+/* Items are heads of rows. */
+static void gate_part(struct pass *pass, const void *context, uint32_t first, uint32_t count)
+{
+    const struct attention *a = context;
+
+    for (uint32_t item = first; item < first + count; item++) {
+        const uint32_t t = item / a->n_head, head = item % a->n_head;
+        float *out = pass->scratch->attention.out + (size_t)item * a->head_dim;
+        const float *gate =
+            pass->scratch->attention.qkv + t * a->stride + ((size_t)head * 2 + 1) * a->head_dim;
+        pass->kernels->sigmoid_multiply(out, gate, a->head_dim, out);
+    }
+}
+
+/* Enough items for all threads; query heads of one K/V head part only where they must. */
+static uint32_t attention_items(const struct pass *pass, struct attention *a)
+{
+    const uint32_t n_threads = (uint32_t)pool_thread_count(pass->pool);
+    const uint32_t n_items = (pass->n_tokens + ROW_TILE - 1) / ROW_TILE * a->n_head_kv;
+    const uint32_t per_kv = a->n_head / a->n_head_kv;
+
+    a->head_splits = (n_threads + n_items - 1) / n_items;
+    if (a->head_splits > per_kv)
+        a->head_splits = per_kv;
+    return n_items * a->head_splits;
+}
+
+void attention_layer(struct pass *pass, const struct layer_weights *weights)
+{
+    const uint32_t d = pass->parameters->n_embd, n_tokens = pass->n_tokens;
+    struct scratch *scratch = pass->scratch;
+    struct attention a = describe(pass, weights);
+    const uint32_t n_items = attention_items(pass, &a), width = a.n_head * a.head_dim;
+    const struct projection output = {&weights->attention.output, scratch->normed, d};
+
+    norm_rows(pass, scratch->hidden, d, weights->mixer_norm, 0, n_tokens, scratch->normed, d);
+    pass_trace(pass, "mixer_norm", scratch->normed, d, n_tokens, d);
+    project_qkv(pass, &a);
+    pass_trace(pass, "attention_qkv", scratch->attention.qkv, a.stride, n_tokens,
+               (uint32_t)a.stride);
+    pass_run(pass, n_tokens * (a.n_head + a.n_head_kv), prepare_part, &a);
+    pass_trace(pass, "attention_rope", scratch->attention.qkv, a.stride, n_tokens,
+               (uint32_t)a.stride);
+    pass_run(pass, n_items, attend_part, &a);
+    pass_trace(pass, "attention_heads", scratch->attention.out, width, n_tokens, width);
+    pass_run(pass, n_tokens * a.n_head, gate_part, &a);
+    pass_trace(pass, "attention_gated", scratch->attention.out, width, n_tokens, width);
+    project(pass, scratch->attention.out, width, n_tokens, &output, 1, PROJECTION_ADD_HIDDEN);
+    pass_trace(pass, "mixer_out", scratch->normed, d, n_tokens, d);
+    pass_trace(pass, "mixer_residual", scratch->hidden, d, n_tokens, d);
+}

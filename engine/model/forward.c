@@ -1,0 +1,108 @@
+/*
+ * forward.c - the layer loop
+ */
+#include "engine/model/forward.h"
+
+#include "engine/model/rope.h"
+
+#include <string.h>
+
+static void angles_part(struct pass *pass, const void *context, uint32_t first, uint32_t count)
+{
+    const uint32_t n_pairs = pass->parameters->n_rotary / 2;
+    struct scratch *scratch = pass->scratch;
+
+    (void)context;
+    rope_table(scratch->frequencies, n_pairs, pass->first_position + first, count,
+               scratch->cosine + (size_t)first * n_pairs,
+               scratch->sine + (size_t)first * n_pairs);
+}
+
+struct embedding_job {
+    const struct weight *embedding;
+    const int32_t *tokens;
+    float *out;
+    size_t stride;
+};
+
+static void embed_part(struct pass *pass, const void *context, uint32_t first, uint32_t count)
+{
+    const struct embedding_job *job = context;
+    const struct tensor_type_info *info = tensor_type_info(job->embedding->type);
+    const uint32_t d = pass->parameters->n_embd;
+    const size_t row_bytes = (size_t)d / info->block_elements * info->block_bytes;
+
+    for (uint32_t t = first; t < first + count; t++)
+        tensor_row_decode(job->embedding->type,
+                          (const char *)job->embedding->native +
+                              (size_t)job->tokens[t] * row_bytes,
+                          job->out + t * job->stride, d);
+}
+
+void embed_rows(struct pass *pass, const struct weight *embedding, const int32_t *tokens,
+                float *out, size_t stride)
+{
+    struct embedding_job job = {embedding, tokens, out, stride};
+
+    pass_run(pass, pass->n_tokens, embed_part, &job);
+    pass_trace(pass, "embedding", out, stride, pass->n_tokens, pass->parameters->n_embd);
+}
+
+static enum status not_finite(struct pass *pass, struct error *error)
+{
+    return error_set(error, STATUS_FAILED,
+                     "the model computed a value that is not a number at position %u, layer %u",
+                     pass->first_position + atomic_load(&pass->bad_row), pass->layer);
+}
+
+static enum status outcome(struct pass *pass, struct error *error)
+{
+    if (atomic_load(&pass->bad_row) != NOTHING_BAD)
+        return not_finite(pass, error);
+    if (pass->stopped)
+        return error_set(error, STATUS_CANCELLED, "stopped");
+    return STATUS_OK;
+}
+
+/* logits of the last n_logits rows; [n_logits][n_vocab] */
+static void output_head(struct pass *pass, uint32_t n_logits, float *logits)
+{
+    const struct weights *weights = pass->weights;
+    const uint32_t d = pass->parameters->n_embd;
+    const uint32_t n_others = pass->n_tokens - n_logits;
+    const float *hidden = pass->scratch->hidden;
+    float *normed = pass->scratch->normed;
+    const struct projection head = {&weights->output, logits, pass->parameters->n_vocab};
+
+    /* Rows that are not wanted are checked all the same: what is wrong in them stays in K and V. */
+    norm_rows(pass, hidden, d, weights->output_norm, 0, n_others, normed, d);
+    norm_rows(pass, hidden, d, weights->output_norm, n_others, n_logits, normed, d);
+    pass_trace(pass, "output_norm", normed, d, n_logits, d);
+    if (n_logits > 0)
+        project(pass, normed, d, n_logits, &head, 1, PROJECTION_CHECK);
+}
+
+enum status forward(struct pass *pass, const int32_t *tokens, uint32_t n_logits, float *logits,
+                    struct error *error)
+{
+    const struct hyperparameters *p = pass->parameters;
+    struct scratch *scratch = pass->scratch;
+
+    pass->stopped = false;
+    pass->layer = 0;
+    atomic_store(&pass->bad_row, NOTHING_BAD);
+    pass_run(pass, pass->n_tokens, angles_part, NULL);
+    embed_rows(pass, &pass->weights->embedding, tokens, scratch->hidden, p->n_embd);
+    for (uint32_t i = 0; i < p->n_layers && !pass_stopped(pass); i++) {
+        const struct layer_weights *weights = &pass->weights->layers[i];
+        pass->layer = i;
+        if (p->layers[i].recurrent)
+            deltanet_layer(pass, weights);
+        else
+            attention_layer(pass, weights);
+        ffn_layer(pass, weights);
+        pass_trace(pass, "layer_out", scratch->hidden, p->n_embd, pass->n_tokens, p->n_embd);
+    }
+    output_head(pass, n_logits, logits);
+    return outcome(pass, error);
+}

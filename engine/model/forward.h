@@ -1,0 +1,149 @@
+/*
+ * forward.h - tokens through the layers, as the model card reads
+ *
+ * A pass takes the tokens of one chunk, one matrix of rows [n_tokens][width] at a time, through all
+ * layers:
+ *
+ *     hidden = embedding of the tokens
+ *     for each layer:  hidden += mixer(norm(hidden))      attention.c or deltanet.c
+ *                      hidden += ffn(norm(hidden))        ffn.c
+ *     logits = output norm(hidden)                        for the wanted rows alone
+ *
+ * Every stage is one parallel section whose parts write disjoint rows, heads or columns, and no sum
+ * crosses a part: the bytes do not depend on threads.  No row looks at another but through the
+ * written order of the recurrence and of attention blocks: they do not depend on chunks either.
+ *
+ * A pass stops early when its cancel flag is set or a row is not finite; every later stage then does
+ * nothing.  It allocates nothing: struct scratch is made once for a session.
+ *
+ * Thread: the session's; jobs run on the pool.
+ */
+#ifndef ENGINE_MODEL_FORWARD_H
+#define ENGINE_MODEL_FORWARD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "engine/error.h"
+#include "engine/kernels/kernels.h"
+#include "engine/model/hyperparameters.h"
+#include "engine/model/weights.h"
+#include "engine/state/state.h"
+
+struct pool;
+
+/* For tests: told of the rows of every stage, by the names in forward.c, attention.c and so on. */
+struct trace {
+    void (*rows)(void *context, const char *stage, uint32_t layer, const float *rows,
+                 size_t stride, uint32_t n_rows, uint32_t n_columns);
+    void *context;
+};
+
+/* Work memory of a pass, for up to max_tokens rows; t is a row. */
+struct scratch {
+    uint32_t max_tokens;
+    float *hidden; /* [t][d], the residual stream */
+    float *normed; /* [t][2 d], input of projections (2 d: the MTP block joins two rows) */
+    float *cosine, *sine;                    /* [t][n_rotary / 2] */
+    double *frequencies;                     /* [n_rotary / 2] */
+    void *activation[ACTIVATION_FORM_COUNT]; /* quantised rows of the widest input */
+
+    /* A layer uses one of these groups after the other: they share memory. */
+    struct {
+        float *qkv; /* [t][query and gate of all heads | keys | values] */
+        float *out; /* [t][n_head * head_dim] */
+    } attention;
+    struct {
+        float *window;       /* [n_taps - 1 + t][conv_width], raw */
+        float *convolved;    /* [t][conv_width]: q, k, v */
+        float *gate;         /* [t][value_width], z */
+        float *alpha, *beta; /* [t][n_value_heads]; decay and beta in the end */
+        float *out;          /* [t][value_width] */
+    } delta;
+    struct {
+        float *gate, *up; /* [t][n_ff] */
+    } ffn;
+    void *memory; /* owns */
+    size_t n_bytes;
+};
+
+/* Errors: NO_MEMORY.  On failure *out holds nothing. */
+enum status scratch_init(struct scratch *out, const struct hyperparameters *parameters,
+                         const struct weights *weights, enum kernel_level level,
+                         uint32_t max_tokens, struct error *error);
+void scratch_release(struct scratch *scratch);
+
+enum { NOTHING_BAD = UINT32_MAX };
+
+struct pass {
+    const struct hyperparameters *parameters;
+    const struct weights *weights;
+    const struct kernels *kernels;
+    struct pool *pool;
+    struct state *state;
+    struct scratch *scratch;
+    const struct trace *trace; /* may be NULL */
+    const atomic_bool *cancel; /* may be NULL */
+    uint32_t n_tokens;         /* rows, at most scratch->max_tokens */
+    uint32_t first_position;   /* of row 0 */
+    bool in_place;             /* see state.h */
+    bool stopped;              /* cancelled or bad: stages do nothing */
+    uint32_t layer;            /* where the pass is */
+    _Atomic uint32_t bad_row;  /* first row that is not finite, or NOTHING_BAD */
+};
+
+/*
+ * All layers for pass->n_tokens tokens, then the logits of the last n_logits rows to logits
+ * [n_logits][n_vocab].  Writes K and V rows and the recurrent buffer; commits nothing.
+ * Errors: CANCELLED, FAILED (not finite: layer and position named).
+ */
+enum status forward(struct pass *pass, const int32_t *tokens, uint32_t n_logits, float *logits,
+                    struct error *error);
+
+/* Stages ----------------------------------------------------------------------------------- */
+
+void attention_layer(struct pass *pass, const struct layer_weights *weights);
+void deltanet_layer(struct pass *pass, const struct layer_weights *weights);
+void ffn_layer(struct pass *pass, const struct layer_weights *weights);
+
+/* Rows of the embedding table to hidden. */
+void embed_rows(struct pass *pass, const struct weight *embedding, const int32_t *tokens,
+                float *out, size_t stride);
+/*
+ * Rows first_row .. first_row + n_rows - 1 of x, normed, to rows 0 .. n_rows - 1 of out; finds rows
+ * that are not finite.  [n_embd] each.
+ */
+void norm_rows(struct pass *pass, const float *x, size_t x_stride, const float *weight,
+               uint32_t first_row, uint32_t n_rows, float *out, size_t out_stride);
+
+struct projection {
+    const struct weight *weight;
+    float *out; /* row t: out + t * out_stride, [weight->n_rows] */
+    size_t out_stride;
+};
+
+enum projection_then {
+    PROJECTION_STORE,
+    PROJECTION_ADD_HIDDEN, /* hidden += out */
+    PROJECTION_GATED,      /* of two projections: out of the first = silu(first) * second */
+    PROJECTION_CHECK       /* find rows that are not finite */
+};
+
+/*
+ * out = W x for matrices that read the same rows x [n_rows][n_columns], in one section; what
+ * follows is done by the part that computed the rows, while they are in its cache.
+ */
+void project(struct pass *pass, const float *x, size_t x_stride, uint32_t n_rows,
+             const struct projection *projections, uint32_t n_projections,
+             enum projection_then then);
+
+/* Items first .. first + count - 1 of a section. */
+typedef void (*pass_job)(struct pass *pass, const void *context, uint32_t first,
+                         uint32_t count);
+void pass_run(struct pass *pass, uint32_t n_items, pass_job job, const void *context);
+/* Is there nothing left to do?  Reads the cancel flag. */
+bool pass_stopped(struct pass *pass);
+void pass_trace(struct pass *pass, const char *stage, const float *rows, size_t stride,
+                uint32_t n_rows, uint32_t n_columns);
+
+#endif

@@ -1,0 +1,307 @@
+/*
+ * model.c - opening a model: file, vocabulary, template, hyper-parameters, weights
+ */
+#include "engine/model/model_internal.h"
+
+#include "engine/file/checked.h"
+#include "engine/file/gguf.h"
+#include "engine/kernels/kernels.h"
+#include "engine/model/hyperparameters.h"
+#include "engine/model/weights.h"
+#include "engine/run/pool.h"
+#include "engine/state/state.h"
+#include "engine/text/template.h"
+#include "engine/text/vocabulary.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct model {
+    struct gguf *file;                   /* owns */
+    struct vocabulary *vocabulary;       /* owns */
+    struct chat_template *chat_template; /* owns */
+    struct hyperparameters parameters;   /* owns */
+    struct weights weights;              /* owns */
+    bool has_weights;
+    const struct kernels *kernels;
+    struct model_info info;
+};
+
+static double seconds_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void copy_string(char *out, size_t n_bytes, struct gguf_string string)
+{
+    const size_t n = string.n_bytes < n_bytes - 1 ? string.n_bytes : n_bytes - 1;
+
+    memcpy(out, string.bytes, n);
+    out[n] = '\0';
+}
+
+/* Names that general.file_type stands for. */
+static const char *file_type_name(uint32_t file_type)
+{
+    static const char *const names[] = {
+        [0] = "F32",     [1] = "F16",     [2] = "Q4_0",    [3] = "Q4_1",    [7] = "Q8_0",
+        [8] = "Q5_0",    [9] = "Q5_1",    [10] = "Q2_K",   [11] = "Q3_K_S", [12] = "Q3_K_M",
+        [13] = "Q3_K_L", [14] = "Q4_K_S", [15] = "Q4_K_M", [16] = "Q5_K_S", [17] = "Q5_K_M",
+        [18] = "Q6_K",   [25] = "IQ4_NL", [30] = "IQ4_XS", [32] = "BF16",
+    };
+
+    return file_type < sizeof names / sizeof names[0] ? names[file_type] : NULL;
+}
+
+/* Parameters of all tensors, and the type that holds most bytes. */
+static const char *count_tensors(const struct gguf *file, uint64_t *n_parameters)
+{
+    uint64_t bytes[TENSOR_TYPE_COUNT] = {0};
+    uint32_t most = 0;
+    const char *name;
+
+    *n_parameters = 0;
+    for (size_t i = 0; i < gguf_tensor_count(file); i++) {
+        const struct gguf_tensor *tensor = gguf_tensor_at(file, i);
+        *n_parameters += tensor->ne[0] * tensor->ne[1] * tensor->ne[2] * tensor->ne[3];
+        if ((uint32_t)tensor->type < TENSOR_TYPE_COUNT)
+            bytes[tensor->type] += tensor->n_bytes;
+    }
+    for (uint32_t type = 1; type < TENSOR_TYPE_COUNT; type++)
+        if (bytes[type] > bytes[most])
+            most = type;
+    name = tensor_type_info(most)->name;
+    return name ? name : "";
+}
+
+static void describe_file(struct model *model)
+{
+    struct model_info *info = &model->info;
+    const char *slash, *type, *type_name = NULL;
+    struct gguf_string string;
+    uint32_t file_type;
+
+    info->path = gguf_path(model->file);
+    info->file_bytes = gguf_file_bytes(model->file);
+    type = count_tensors(model->file, &info->n_parameters);
+    if (gguf_get_u32(model->file, "general.file_type", &file_type, NULL) == STATUS_OK)
+        type_name = file_type_name(file_type);
+    snprintf(info->quantisation, sizeof info->quantisation, "%s", type_name ? type_name : type);
+    if (gguf_get_string(model->file, "general.architecture", &string, NULL) == STATUS_OK)
+        copy_string(info->architecture, sizeof info->architecture, string);
+    slash = info->path ? strrchr(info->path, '/') : NULL;
+    snprintf(info->name, sizeof info->name, "%s",
+             slash ? slash + 1 : (info->path ? info->path : ""));
+    if (gguf_get_string(model->file, "general.name", &string, NULL) == STATUS_OK &&
+        string.n_bytes > 0)
+        copy_string(info->name, sizeof info->name, string);
+}
+
+static void describe_parameters(struct model *model)
+{
+    const struct hyperparameters *p = &model->parameters;
+    struct model_info *info = &model->info;
+
+    info->n_layers = p->n_layers;
+    info->n_attention_layers = p->n_attention_layers;
+    info->n_mtp_layers = p->n_mtp;
+    info->n_embd = p->n_embd;
+    info->n_ff = p->max_ff;
+    info->n_head = p->max_head;
+    info->n_head_kv = p->max_head_kv;
+    info->head_dim = p->head_dim;
+    info->n_key_heads = p->n_key_heads;
+    info->n_value_heads = p->n_value_heads;
+    info->state_dim = p->state_dim;
+    info->n_vocab = p->n_vocab;
+    info->n_context = p->n_context;
+    info->tied_head = model->weights.tied;
+    info->packed_bytes = model->weights.packed_bytes;
+    state_cost(p, &info->state_bytes, &info->kv_bytes_per_token);
+}
+
+struct opening {
+    struct model *model;
+    const struct model_options *options;
+    struct error *error;
+};
+
+static void report(const struct opening *opening, enum model_load_phase phase, uint64_t done,
+                   uint64_t total)
+{
+    if (opening->options->progress)
+        opening->options->progress(opening->options->progress_context, phase, done, total);
+}
+
+static bool is_cancelled(const struct opening *opening)
+{
+    return opening->options->cancel &&
+           atomic_load_explicit(opening->options->cancel, memory_order_relaxed);
+}
+
+static enum status open_file(const struct opening *opening, const char *path)
+{
+    struct model *model = opening->model;
+    enum status status = gguf_open(&model->file, path, opening->error);
+
+    if (status != STATUS_OK)
+        return status;
+    describe_file(model);
+    if (!opening->options->vocabulary_only)
+        status = hyperparameters_read(&model->parameters, model->file, opening->error);
+    return status;
+}
+
+static enum status open_vocabulary(const struct opening *opening, const char *path)
+{
+    struct model *model = opening->model;
+    struct model_info *info = &model->info;
+    enum status status;
+
+    (void)path;
+    status = vocabulary_load(&model->vocabulary, model->file, opening->error);
+    if (status == STATUS_OK)
+        status = chat_template_choose(&model->chat_template, model->file, model->vocabulary,
+                                      opening->options->template_name, opening->error);
+    if (status != STATUS_OK)
+        return status;
+    info->n_vocab = vocabulary_size(model->vocabulary);
+    info->template_name = chat_template_name(model->chat_template);
+    snprintf(info->template_notice, sizeof info->template_notice, "%s",
+             chat_template_notice(model->chat_template));
+    if (!opening->options->vocabulary_only && model->parameters.n_vocab != info->n_vocab) {
+        error_set(opening->error, STATUS_DAMAGED,
+                  "%u tokens, but token_embd.weight has %u rows", info->n_vocab,
+                  model->parameters.n_vocab);
+        error_where(opening->error, "tokenizer.ggml.tokens");
+        return STATUS_DAMAGED;
+    }
+    return STATUS_OK;
+}
+
+static void report_packing(void *context, uint64_t done, uint64_t total)
+{
+    report(context, MODEL_LOAD_WEIGHTS, done, total);
+}
+
+static enum status open_weights(const struct opening *opening, const char *path)
+{
+    struct model *model = opening->model;
+    const struct model_options *options = opening->options;
+    struct pool *pool = NULL;
+    enum status status;
+
+    (void)path;
+    if (options->vocabulary_only)
+        return STATUS_OK;
+    status = weights_bind(&model->weights, model->file, &model->parameters, options->level,
+                          opening->error);
+    if (status != STATUS_OK)
+        return status;
+    model->has_weights = true;
+    status = pool_new(&pool, options->n_threads, opening->error);
+    if (status == STATUS_OK)
+        status = weights_pack(&model->weights, model->file, options->level, pool,
+                              options->cancel, report_packing, (void *)opening, opening->error);
+    pool_free(&pool);
+    if (status == STATUS_OK)
+        describe_parameters(model);
+    return status;
+}
+
+static enum status open_phases(const struct opening *opening, const char *path)
+{
+    typedef enum status (*phase_function)(const struct opening *opening, const char *path);
+    static const phase_function phases[MODEL_LOAD_PHASE_COUNT] = {
+        [MODEL_LOAD_READ] = open_file,
+        [MODEL_LOAD_VOCABULARY] = open_vocabulary,
+        [MODEL_LOAD_WEIGHTS] = open_weights,
+    };
+    enum status status = STATUS_OK;
+
+    for (int phase = 0; phase < MODEL_LOAD_PHASE_COUNT && status == STATUS_OK; phase++) {
+        const double begin = seconds_now();
+        if (is_cancelled(opening))
+            return error_set(opening->error, STATUS_CANCELLED, "loading was stopped");
+        report(opening, phase, 0, 1);
+        status = phases[phase](opening, path);
+        opening->model->info.load_seconds[phase] = seconds_now() - begin;
+    }
+    return status;
+}
+
+enum status model_open(struct model **out, const char *path,
+                       const struct model_options *options, struct error *error)
+{
+    struct model *model = checked_allocate_zeroed(1, sizeof *model);
+    struct opening opening = {model, options, error};
+    enum status status;
+
+    *out = NULL;
+    if (!model)
+        return error_set(error, STATUS_NO_MEMORY, "no memory for a model");
+    model->kernels = kernels_for(options->level);
+    model->info.level = options->level;
+    status = open_phases(&opening, path);
+    if (status == STATUS_OK) {
+        *out = model;
+    } else {
+        error_where(error, "%s", path);
+        model_close(&model);
+    }
+    return status;
+}
+
+void model_close(struct model **model)
+{
+    if (!model || !*model)
+        return;
+    if ((*model)->has_weights)
+        weights_release(&(*model)->weights);
+    hyperparameters_release(&(*model)->parameters);
+    chat_template_free(&(*model)->chat_template);
+    vocabulary_free(&(*model)->vocabulary);
+    gguf_close(&(*model)->file);
+    free(*model);
+    *model = NULL;
+}
+
+const struct model_info *model_info(const struct model *model)
+{
+    return &model->info;
+}
+
+const struct gguf *model_file(const struct model *model)
+{
+    return model->file;
+}
+
+const struct hyperparameters *model_hyperparameters(const struct model *model)
+{
+    return &model->parameters;
+}
+
+const struct weights *model_weights(const struct model *model)
+{
+    return model->has_weights ? &model->weights : NULL;
+}
+
+const struct kernels *model_kernels(const struct model *model)
+{
+    return model->kernels;
+}
+
+const struct vocabulary *model_vocabulary(const struct model *model)
+{
+    return model->vocabulary;
+}
+
+const struct chat_template *model_template(const struct model *model)
+{
+    return model->chat_template;
+}

@@ -1,0 +1,217 @@
+/*
+ * pass.c - parallel sections of a pass: norms and projections
+ */
+#include "engine/model/forward.h"
+
+#include "engine/run/pool.h"
+
+#include <string.h>
+
+/*
+ * More parts than threads let a thread that was held up by another program fall behind without the
+ * others waiting; with one token a part would be too short for that.
+ */
+enum { PARTS_PER_THREAD = 4 };
+
+struct section {
+    struct pass *pass;
+    pass_job job;
+    const void *context;
+    uint32_t n_items;
+};
+
+static void run_part(void *context, uint32_t part, uint32_t n_parts)
+{
+    const struct section *section = context;
+    uint32_t first, count;
+
+    pool_range(section->n_items, part, n_parts, &first, &count);
+    if (count > 0)
+        section->job(section->pass, section->context, first, count);
+}
+
+static uint32_t part_count(const struct pass *pass, uint32_t n_items)
+{
+    uint32_t n_parts = (uint32_t)pool_thread_count(pass->pool);
+
+    if (pass->n_tokens > 1 && n_parts > 1)
+        n_parts *= PARTS_PER_THREAD;
+    return n_parts < n_items ? n_parts : n_items;
+}
+
+void pass_run(struct pass *pass, uint32_t n_items, pass_job job, const void *context)
+{
+    struct section section = {pass, job, context, n_items};
+
+    if (n_items == 0 || pass->stopped)
+        return;
+    if (n_items == 1)
+        job(pass, context, 0, 1);
+    else
+        pool_run(pass->pool, run_part, &section, part_count(pass, n_items));
+}
+
+bool pass_stopped(struct pass *pass)
+{
+    if (!pass->stopped &&
+        (atomic_load_explicit(&pass->bad_row, memory_order_relaxed) != NOTHING_BAD ||
+         (pass->cancel && atomic_load_explicit(pass->cancel, memory_order_relaxed))))
+        pass->stopped = true;
+    return pass->stopped;
+}
+
+void pass_trace(struct pass *pass, const char *stage, const float *rows, size_t stride,
+                uint32_t n_rows, uint32_t n_columns)
+{
+    if (pass->trace && !pass->stopped)
+        pass->trace->rows(pass->trace->context, stage, pass->layer, rows, stride, n_rows,
+                          n_columns);
+}
+
+/* Remember the lowest row that holds an infinity or a NaN. */
+static void check_row(struct pass *pass, uint32_t row, const float *x, uint32_t n)
+{
+    uint32_t bad = 0, lowest, bits;
+
+    for (uint32_t i = 0; i < n; i++) {
+        memcpy(&bits, &x[i], sizeof bits);
+        bad |= (bits & 0x7f800000u) == 0x7f800000u;
+    }
+    if (!bad)
+        return;
+    lowest = atomic_load(&pass->bad_row);
+    while (row < lowest && !atomic_compare_exchange_weak(&pass->bad_row, &lowest, row))
+        continue;
+}
+
+/* Norms ------------------------------------------------------------------------------------ */
+
+struct norm_job {
+    const float *x, *weight;
+    float *out;
+    size_t x_stride, out_stride;
+    uint32_t first_row;
+};
+
+static void norm_part(struct pass *pass, const void *context, uint32_t first, uint32_t count)
+{
+    const struct norm_job *job = context;
+    const struct hyperparameters *p = pass->parameters;
+
+    for (uint32_t t = first; t < first + count; t++) {
+        const float *x = job->x + (job->first_row + t) * job->x_stride;
+        check_row(pass, job->first_row + t, x, p->n_embd);
+        pass->kernels->rms_norm(x, job->weight, p->n_embd, p->eps,
+                                job->out + t * job->out_stride);
+    }
+}
+
+void norm_rows(struct pass *pass, const float *x, size_t x_stride, const float *weight,
+               uint32_t first_row, uint32_t n_rows, float *out, size_t out_stride)
+{
+    const struct norm_job job = {x, weight, out, x_stride, out_stride, first_row};
+
+    pass_run(pass, n_rows, norm_part, &job);
+    pass_stopped(pass);
+}
+
+/* Projections ------------------------------------------------------------------------------ */
+
+struct quantize_job {
+    enum activation_form form;
+    const float *x;
+    size_t x_stride;
+    uint32_t n_columns, n_rows;
+};
+
+static void quantize_part(struct pass *pass, const void *context, uint32_t first,
+                          uint32_t count)
+{
+    const struct quantize_job *job = context;
+
+    pass->kernels->quantize(job->form, job->x + first * job->x_stride, job->x_stride,
+                            job->n_columns, first, count, job->n_rows,
+                            pass->scratch->activation[job->form]);
+}
+
+struct projection_job {
+    const struct projection *projections;
+    uint32_t n_projections;
+    uint32_t n_rows;
+    enum projection_then then;
+};
+
+static uint32_t group_count(const struct weight *weight)
+{
+    return (weight->n_rows + GROUP_ROWS - 1) / GROUP_ROWS;
+}
+
+/* What follows a matmul, on outputs first .. first + count - 1 of every row. */
+static void follow(struct pass *pass, const struct projection_job *job, uint32_t first,
+                   uint32_t count)
+{
+    const struct kernels *kernels = pass->kernels;
+    const struct projection *a = &job->projections[0], *b = &job->projections[1];
+
+    for (uint32_t t = 0; t < job->n_rows; t++) {
+        float *out = a->out + t * a->out_stride + first;
+        if (job->then == PROJECTION_ADD_HIDDEN)
+            kernels->add(pass->scratch->hidden + (size_t)t * pass->parameters->n_embd + first,
+                         out, count);
+        else if (job->then == PROJECTION_GATED)
+            kernels->silu_multiply(out, b->out + t * b->out_stride + first, count, out);
+        else if (job->then == PROJECTION_CHECK)
+            check_row(pass, pass->n_tokens - job->n_rows + t, out, count);
+    }
+}
+
+/* Part of the groups of every matrix, so that each part reads its share of each. */
+static void project_part(void *context, uint32_t part, uint32_t n_parts)
+{
+    const struct section *section = context;
+    const struct projection_job *job = section->context;
+    struct pass *pass = section->pass;
+    uint32_t first = 0, count = 0;
+
+    for (uint32_t i = 0; i < job->n_projections; i++) {
+        const struct projection *projection = &job->projections[i];
+        const struct weight *weight = projection->weight;
+        const enum activation_form form =
+            kernels_activation_form(pass->kernels->level, weight->type);
+        pool_range(group_count(weight), part, n_parts, &first, &count);
+        if (count > 0)
+            pass->kernels->matmul(weight, first, count, pass->scratch->activation[form],
+                                  job->n_rows, projection->out, projection->out_stride);
+    }
+    if (job->then != PROJECTION_STORE && count > 0) {
+        const uint32_t n_rows = job->projections[0].weight->n_rows;
+        const uint32_t end = (first + count) * GROUP_ROWS;
+        follow(pass, job, first * GROUP_ROWS,
+               (end < n_rows ? end : n_rows) - first * GROUP_ROWS);
+    }
+}
+
+void project(struct pass *pass, const float *x, size_t x_stride, uint32_t n_rows,
+             const struct projection *projections, uint32_t n_projections,
+             enum projection_then then)
+{
+    struct projection_job job = {projections, n_projections, n_rows, then};
+    struct section section = {pass, NULL, &job, 0};
+    bool done[ACTIVATION_FORM_COUNT] = {false};
+
+    if (pass_stopped(pass))
+        return;
+    for (uint32_t i = 0; i < n_projections; i++) {
+        const struct weight *weight = projections[i].weight;
+        const enum activation_form form =
+            kernels_activation_form(pass->kernels->level, weight->type);
+        struct quantize_job quantize = {form, x, x_stride, weight->n_columns, n_rows};
+        if (!done[form])
+            pass_run(pass, n_rows, quantize_part, &quantize);
+        done[form] = true;
+        if (section.n_items < group_count(weight))
+            section.n_items = group_count(weight);
+    }
+    pool_run(pass->pool, project_part, &section, part_count(pass, section.n_items));
+    pass_stopped(pass);
+}

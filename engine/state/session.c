@@ -1,0 +1,217 @@
+/*
+ * session.c - chunks of tokens through the model, committed one by one
+ */
+#include "engine/state/session_internal.h"
+
+#include "engine/file/checked.h"
+#include "engine/model/model_internal.h"
+#include "engine/run/pool.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    DEFAULT_CONTEXT = 32768,
+    /*
+     * Long enough that the weights of a pass are read for many rows, short enough that its rows stay
+     * in a cache and a stage ends within a fraction of a second.
+     */
+    DEFAULT_CHUNK = 256,
+    MAX_CHUNK = 4096
+};
+
+static enum status check_options(const struct hyperparameters *p,
+                                 struct session_options *options, struct error *error)
+{
+    if (options->n_context == 0)
+        options->n_context = p->n_context < DEFAULT_CONTEXT ? p->n_context : DEFAULT_CONTEXT;
+    if (options->chunk == 0)
+        options->chunk = DEFAULT_CHUNK;
+    if (options->n_context > p->n_context)
+        return error_set(error, STATUS_USAGE, "a context of %u positions: the model has %u",
+                         options->n_context, p->n_context);
+    if (options->chunk > MAX_CHUNK)
+        return error_set(error, STATUS_USAGE, "a chunk of %u tokens: at most %d",
+                         options->chunk, MAX_CHUNK);
+    if (options->chunk > options->n_context)
+        options->chunk = options->n_context;
+    return STATUS_OK;
+}
+
+enum status session_new(struct session **out, const struct model *model,
+                        const struct session_options *options, struct error *error)
+{
+    const struct hyperparameters *p = model_hyperparameters(model);
+    const struct kernels *kernels = model_kernels(model);
+    struct session_options chosen = *options;
+    struct session *session;
+    enum status status;
+
+    *out = NULL;
+    if (!model_weights(model))
+        return error_set(error, STATUS_USAGE, "the model was opened without its weights");
+    status = check_options(p, &chosen, error);
+    if (status != STATUS_OK)
+        return status;
+    session = checked_allocate_zeroed(1, sizeof *session);
+    if (!session)
+        return error_set(error, STATUS_NO_MEMORY, "no memory for a session");
+    session->model = model;
+    session->chunk = chosen.chunk;
+    session->logits = checked_allocate(p->n_vocab, sizeof *session->logits);
+    status = session->logits ? STATUS_OK
+                             : error_set(error, STATUS_NO_MEMORY, "no memory for a session");
+    if (status == STATUS_OK)
+        status = pool_new(&session->pool, chosen.n_threads, error);
+    if (status == STATUS_OK)
+        status =
+            state_init(&session->state, p, chosen.n_context,
+                       chosen.kv == KV_F16 && kernels->level != KERNEL_LEVEL_REFERENCE, error);
+    if (status == STATUS_OK)
+        status = scratch_init(&session->scratch, p, model_weights(model), kernels->level,
+                              chosen.chunk, error);
+    if (status == STATUS_OK)
+        status = sampler_init(&session->sampler, p->n_vocab, error);
+    *out = session;
+    if (status != STATUS_OK)
+        session_free(out);
+    return status;
+}
+
+void session_free(struct session **session)
+{
+    if (!session || !*session)
+        return;
+    pool_free(&(*session)->pool);
+    state_release(&(*session)->state);
+    scratch_release(&(*session)->scratch);
+    sampler_release(&(*session)->sampler);
+    free((*session)->logits);
+    free(*session);
+    *session = NULL;
+}
+
+uint32_t session_context(const struct session *session)
+{
+    return session->state.n_context;
+}
+
+uint32_t session_position(const struct session *session)
+{
+    return session->state.position;
+}
+
+const int32_t *session_tokens(const struct session *session)
+{
+    return session->state.tokens;
+}
+
+int session_thread_count(const struct session *session)
+{
+    return pool_thread_count(session->pool);
+}
+
+uint64_t session_state_bytes(const struct session *session)
+{
+    return state_bytes(&session->state);
+}
+
+struct pass session_pass(struct session *session, uint32_t n_tokens, const atomic_bool *cancel)
+{
+    const bool in_place = n_tokens == 1;
+
+    return (struct pass){
+        .parameters = model_hyperparameters(session->model),
+        .weights = model_weights(session->model),
+        .kernels = model_kernels(session->model),
+        .pool = session->pool,
+        .state = &session->state,
+        .scratch = &session->scratch,
+        .trace = session->trace,
+        .cancel = in_place ? NULL : cancel, /* a step in place cannot be taken back */
+        .n_tokens = n_tokens,
+        .first_position = session->state.position,
+        .in_place = in_place,
+    };
+}
+
+static enum status check_tokens(const struct session *session, const int32_t *tokens,
+                                size_t n_tokens, struct error *error)
+{
+    const uint32_t n_vocab = model_hyperparameters(session->model)->n_vocab;
+    const uint32_t room = session->state.n_context - session->state.position;
+
+    if (session->state.lost)
+        return error_set(error, STATUS_FAILED,
+                         "the state was lost by an earlier failure: start anew or restore one");
+    for (size_t i = 0; i < n_tokens; i++)
+        if (tokens[i] < 0 || (uint32_t)tokens[i] >= n_vocab)
+            return error_set(error, STATUS_USAGE, "token id %d is not in 0 .. %u", tokens[i],
+                             n_vocab - 1);
+    if (n_tokens > room)
+        return error_set(error, STATUS_CONTEXT_FULL,
+                         "%zu tokens do not fit the context: %u of %u positions are left",
+                         n_tokens, room, session->state.n_context);
+    return STATUS_OK;
+}
+
+/* One chunk, committed at its end. */
+static enum status eval_chunk(struct session *session, const int32_t *tokens, uint32_t n_tokens,
+                              uint32_t n_logits, float *logits, const atomic_bool *cancel,
+                              struct error *error)
+{
+    struct pass pass = session_pass(session, n_tokens, cancel);
+    enum status status;
+
+    if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
+        return error_set(error, STATUS_CANCELLED, "stopped");
+    status = forward(&pass, tokens, n_logits, logits, error);
+    if (status == STATUS_OK)
+        state_commit(&session->state, tokens, n_tokens, pass.in_place);
+    else if (pass.in_place)
+        session->state.lost = true;
+    return status;
+}
+
+enum status session_eval(struct session *session, const int32_t *tokens, size_t n_tokens,
+                         size_t n_logits, float *logits, const struct session_hooks *hooks,
+                         struct error *error)
+{
+    const size_t n_vocab = model_hyperparameters(session->model)->n_vocab;
+    const size_t first_wanted = n_tokens - n_logits;
+    enum status status = check_tokens(session, tokens, n_tokens, error);
+
+    if (n_logits > n_tokens)
+        return error_set(error, STATUS_USAGE, "logits of %zu of %zu tokens", n_logits,
+                         n_tokens);
+    for (size_t done = 0; done < n_tokens && status == STATUS_OK;) {
+        const size_t n = n_tokens - done < session->chunk ? n_tokens - done : session->chunk;
+        const size_t begin =
+            done > first_wanted ? done : first_wanted; /* wanted rows from here */
+        const size_t n_wanted = begin < done + n ? done + n - begin : 0;
+        float *out = n_wanted > 0 ? logits + (begin - first_wanted) * n_vocab : NULL;
+        status = eval_chunk(session, tokens + done, (uint32_t)n, (uint32_t)n_wanted, out,
+                            hooks ? hooks->cancel : NULL, error);
+        done += n;
+        if (status == STATUS_OK && hooks && hooks->progress)
+            hooks->progress(hooks->context, done, n_tokens);
+    }
+    return status;
+}
+
+void session_reset(struct session *session)
+{
+    state_reset(&session->state);
+}
+
+enum status session_snapshot(const struct session *session, struct snapshot **out,
+                             struct error *error)
+{
+    return state_snapshot(&session->state, out, error);
+}
+
+enum status session_restore(struct session *session, const struct snapshot *snapshot,
+                            struct error *error)
+{
+    return state_restore(&session->state, snapshot, error);
+}
