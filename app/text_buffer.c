@@ -18,7 +18,7 @@ void app_on_out_of_memory(void (*restore)(void))
     restore_terminal = restore;
 }
 
-static void out_of_memory(void)
+void app_out_of_memory(void)
 {
     static const char what[] = "banter: out of memory\n";
 
@@ -33,11 +33,11 @@ static void out_of_memory(void)
 void *app_resize(void *memory, size_t n, size_t n_bytes_each)
 {
     if (n_bytes_each != 0 && n > SIZE_MAX / n_bytes_each)
-        out_of_memory();
+        app_out_of_memory();
     size_t n_bytes = n * n_bytes_each;
     void *result = realloc(memory, n_bytes != 0 ? n_bytes : 1);
     if (result == NULL)
-        out_of_memory();
+        app_out_of_memory();
     return result;
 }
 
@@ -55,7 +55,7 @@ char *app_copy(const char *bytes, size_t n_bytes)
 static void reserve(struct text_buffer *text, size_t n_more)
 {
     if (n_more > SIZE_MAX / 2 - text->n_bytes - 1)
-        out_of_memory();
+        app_out_of_memory();
     size_t wanted = text->n_bytes + n_more + 1;
     if (wanted <= text->room)
         return;

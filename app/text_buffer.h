@@ -31,6 +31,8 @@ const char *text_string(const struct text_buffer *text);
 
 /* What gives the terminal back before the program ends for want of memory. */
 void app_on_out_of_memory(void (*restore)(void));
+/* Say so and end with the exit code for memory: where a library reports that it has none. */
+void app_out_of_memory(void) __attribute__((noreturn));
 /* As realloc(), for n elements; never NULL. */
 void *app_resize(void *memory, size_t n, size_t n_bytes_each);
 /* A terminated copy; the caller frees it. */

@@ -153,8 +153,11 @@ static enum status open_file(const struct opening *opening, const char *path)
         return status;
     describe_file(model);
     if (!opening->options->vocabulary_only)
-        status = hyperparameters_read(&model->parameters, model->file, opening->error);
-    return status;
+        return hyperparameters_read(&model->parameters, model->file, opening->error);
+    /* Here they are for model_info() alone; a file of a vocabulary has none. */
+    if (hyperparameters_read(&model->parameters, model->file, NULL) == STATUS_OK)
+        describe_parameters(model);
+    return STATUS_OK;
 }
 
 static enum status open_vocabulary(const struct opening *opening, const char *path)

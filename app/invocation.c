@@ -1,0 +1,117 @@
+/*
+ * invocation.c - what every command does before its own work
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "app/engine_settings.h"
+#include "app/report.h"
+#include "app/subcommands.h"
+#include "config/config.h"
+
+enum { ERRORS_SHOWN = 20 };
+
+int usage_error(const struct invocation *invocation, const char *format, ...)
+{
+    const char *name = invocation->command->name;
+    char text[512];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    report("%s", text);
+    fprintf(stderr, "Try 'banter%s%s --help'.\n", name[0] != '\0' ? " " : "", name);
+    return STATUS_USAGE;
+}
+
+static int apply_flags(struct invocation *invocation)
+{
+    for (size_t i = 0; i < invocation->n_settings; i++) {
+        const char *key = invocation->settings[2 * i];
+        struct config_error error;
+
+        if (!config_set(invocation->store, key, invocation->settings[2 * i + 1], CONFIG_FLAG,
+                        &error))
+            return usage_error(invocation, "--%s: %s", config_find(key)->flag, error.what);
+    }
+    return 0;
+}
+
+int invocation_load(struct invocation *invocation)
+{
+    struct config_error errors[ERRORS_SHOWN];
+    size_t n_errors = 0;
+
+    invocation->store = config_new();
+    if (invocation->store == NULL)
+        app_out_of_memory();
+    if (invocation->values[FLAG_NO_CONFIG] == NULL)
+        n_errors = config_load(invocation->store, invocation->values[FLAG_CONFIG], errors,
+                               ERRORS_SHOWN);
+    size_t n_kept = n_errors < ERRORS_SHOWN ? n_errors : ERRORS_SHOWN;
+    n_errors +=
+        config_load_environment(invocation->store, errors + n_kept, ERRORS_SHOWN - n_kept);
+    if (n_errors > 0) {
+        report_config_errors(errors, ERRORS_SHOWN, n_errors);
+        return STATUS_CONFIG;
+    }
+    return apply_flags(invocation);
+}
+
+const char *invocation_model(const struct invocation *invocation)
+{
+    const char *model = config_values(invocation->store)->model;
+    char path[4096];
+
+    if (model != NULL)
+        return model;
+    if (config_folder_config(path, sizeof path))
+        report("no model: give one with --model FILE, or name it in %s/config.yaml "
+               "(\"banter models\" lists those on this machine)",
+               path);
+    else
+        report("no model: give one with --model FILE");
+    return NULL;
+}
+
+int invocation_open_model(const struct invocation *invocation, bool vocabulary_only,
+                          struct model **model)
+{
+    const char *path = invocation_model(invocation);
+    struct engine_options options;
+    struct error error = {0};
+
+    if (path == NULL)
+        return STATUS_NOT_FOUND;
+    if (engine_settings(invocation->store, &options, &error) != STATUS_OK)
+        return report_error(&error);
+    const struct model_options model_options = {
+        .level = options.level,
+        .n_threads = options.n_threads,
+        .vocabulary_only = vocabulary_only,
+        .template_name = options.template_name,
+    };
+    if (model_open(model, path, &model_options, &error) != STATUS_OK)
+        return report_error(&error);
+    return 0;
+}
+
+int invocation_new_session(const struct invocation *invocation, const struct model *model,
+                           size_t n_context, struct session **session)
+{
+    struct engine_options options;
+    struct error error = {0};
+
+    if (engine_settings(invocation->store, &options, &error) != STATUS_OK)
+        return report_error(&error);
+    const struct session_options session_options = {
+        .n_threads = options.n_threads,
+        .n_context = options.n_context != 0 ? options.n_context : (uint32_t)n_context,
+        .kv = options.kv,
+        .chunk = options.chunk,
+    };
+    if (session_new(session, model, &session_options, &error) != STATUS_OK)
+        return report_error(&error);
+    return 0;
+}
