@@ -8,7 +8,7 @@
 static struct kernels tables[KERNEL_LEVEL_COUNT];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-/* Each level starts from the one below it. */
+/* Each level starts from the definition and replaces what it does better. */
 static void fill_tables(void)
 {
     reference_kernels(&tables[KERNEL_LEVEL_REFERENCE]);
@@ -17,6 +17,7 @@ static void fill_tables(void)
         tables[level].level = (enum kernel_level)level;
     }
 #if defined(__x86_64__)
+    avx2_kernels(&tables[KERNEL_LEVEL_AVX2]);
     avx512_kernels(&tables[KERNEL_LEVEL_AVX512]);
 #endif
 }

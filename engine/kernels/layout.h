@@ -128,6 +128,9 @@ void generic_kernels(struct kernels *table);
 void reference_kernels(struct kernels *table);
 
 #if defined(__x86_64__)
+void avx2_kernels(struct kernels *table);
+void avx2_matmul(const struct weight *weight, uint32_t first_group, uint32_t n_groups,
+                 const void *x, uint32_t n_tokens, float *out, size_t out_stride);
 void avx512_kernels(struct kernels *table);
 void avx512_matmul(const struct weight *weight, uint32_t first_group, uint32_t n_groups,
                    const void *x, uint32_t n_tokens, float *out, size_t out_stride);

@@ -8,8 +8,7 @@
 
 bool kernels_wants_packing(enum kernel_level level, enum tensor_type type)
 {
-    (void)type;
-    return level == KERNEL_LEVEL_AVX512;
+    return level > KERNEL_LEVEL_GENERIC && tensor_type_info(type)->computable;
 }
 
 size_t kernels_group_bytes(enum tensor_type type, uint32_t n_columns)
