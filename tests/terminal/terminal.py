@@ -192,7 +192,8 @@ class Terminal:
             return wanted(self)
         if isinstance(wanted, re.Pattern):
             return wanted.search(self.text)
-        return wanted in self.text
+        with self.changed: # blanks at the ends of rows count here
+            return wanted in "\n".join(self.screen.display)
 
     def wait(self, wanted, seconds=PATIENCE):
         """Wait until text, a pattern or a condition holds; returns what matched."""

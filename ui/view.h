@@ -1,0 +1,38 @@
+/*
+ * view.h - how the screen is divided, and which rows of the transcript are on it
+ *
+ * Pure.  While it follows, the view ends with the last row; scrolled up it stays at its text,
+ * whatever is appended, folded or laid out anew.
+ */
+#ifndef UI_VIEW_H
+#define UI_VIEW_H
+
+#include "ui/transcript.h"
+
+/* Rows of the screen from the top; a height of 0 means that the part is not there. */
+struct regions {
+    enum transcript_style style;
+    int header; /* 0 or 1 */
+    int upper_rule;
+    int transcript_top, transcript;
+    int lower_rule; /* 0 or 1, right under the transcript */
+    int status_top, status;
+    int input_top, input;
+};
+/* input_rows: rows that the input would like; it gets a third of the screen at most. */
+struct regions regions_of(int n_rows, int n_columns, int input_rows);
+
+struct view {
+    bool scrolled;                      /* does not follow */
+    struct transcript_anchor top;       /* first row shown, when scrolled */
+    struct transcript_anchor last_seen; /* last row there was when it stopped following */
+};
+/* The first row to show in a region of `height` rows. */
+size_t view_top(const struct view *view, const struct transcript *transcript, int height);
+void view_scroll(struct view *view, const struct transcript *transcript, int height, long rows);
+void view_follow(struct view *view);
+/* "-- 34 new lines below (End) --", for the last row of a region; "" while it follows. */
+void view_note(const struct view *view, const struct transcript *transcript, int height,
+               char *out, size_t room);
+
+#endif
