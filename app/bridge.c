@@ -83,7 +83,7 @@ static void on_prefill(struct chat *chat, const struct engine_event *event)
 
 static void thinking_summary(const struct chat *chat, char *summary, size_t n_bytes)
 {
-    double seconds = chat_seconds() - chat->stopped_time - chat->thinking_started;
+    double seconds = chat_clock(chat) - chat->thinking_started;
 
     snprintf(summary, n_bytes, "thought for %.1f s, %u token%s", seconds, chat->n_thinking,
              chat->n_thinking == 1 ? "" : "s");
@@ -107,7 +107,7 @@ static uint32_t part_block(struct chat *chat, enum chat_part part)
     if (answer->settings.variant > 0)
         snprintf(heading, sizeof heading, "model, variant %u", answer->settings.variant + 1);
     if (part == CHAT_PART_THINKING) {
-        chat->thinking_started = chat_seconds() - chat->stopped_time;
+        chat->thinking_started = chat_clock(chat);
         *block = display_add(&chat->display, UI_BLOCK_THINKING, "thinking");
     } else {
         *block = display_add(&chat->display, UI_BLOCK_ANSWER, heading);
@@ -123,7 +123,7 @@ static void on_text(struct chat *chat, const struct engine_event *event)
     struct answer *answer = exchange_answer(conversation_last(&chat->conversation));
 
     if (status->first_token < 0)
-        status->first_token = chat_seconds() - chat->submitted;
+        status->first_token = chat_clock(chat) - chat->submitted;
     answer_add(answer, event->text.part, event->text.bytes, event->text.n_bytes,
                event->text.ids, event->text.n_ids);
     if (event->text.part == CHAT_PART_THINKING)

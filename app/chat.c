@@ -22,6 +22,11 @@ double chat_seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+double chat_clock(const struct chat *chat)
+{
+    return chat_seconds() - chat->stopped_time;
+}
+
 void chat_error(struct chat *chat, const struct error *error)
 {
     char text[1024];
@@ -82,7 +87,7 @@ static void ask(struct chat *chat, const struct answer_settings *settings)
 
     chat->stopping = false;
     chat->told_prefill = false;
-    chat->submitted = chat_seconds();
+    chat->submitted = chat_clock(chat);
     chat->thinking_block = chat->answer_block = chat->answer_first = 0;
     chat->n_thinking = 0;
     enum status status = engine_submit(chat->engine, &request, &chat->request, &error);
@@ -139,7 +144,7 @@ static void queue_add(struct chat *chat, const char *text, size_t n_bytes)
     note_waiting(chat);
 }
 
-static void queue_clear(struct chat *chat)
+void chat_forget_waiting(struct chat *chat)
 {
     for (size_t i = 0; i < chat->queue.n_texts; i++)
         text_release(&chat->queue.texts[i]);
@@ -229,7 +234,7 @@ static void abandon_request(struct chat *chat)
 void chat_new(struct chat *chat)
 {
     abandon_request(chat);
-    queue_clear(chat);
+    chat_forget_waiting(chat);
     conversation_release(&chat->conversation);
     conversation_init(&chat->conversation, seed_setting(config_values(chat->store)));
     chat->answer_first = 0;
@@ -306,7 +311,7 @@ void chat_loaded(struct chat *chat)
     if (chat->queue.n_texts > 0)
         display_say(&chat->display, UI_BLOCK_NOTICE,
                     "What you sent meanwhile was not answered; it is in the input history.");
-    queue_clear(chat);
+    chat_forget_waiting(chat);
 }
 
 static void open_engine(struct chat *chat)
@@ -408,9 +413,9 @@ static void close_all(struct chat *chat)
     if (had_screen)
         leave_transcript(chat);
     /* A second signal ends the program at once, whatever the engine is doing. */
-    signals_unblock();
+    signals_unblock(true);
     engine_close(&chat->engine);
-    queue_clear(chat);
+    chat_forget_waiting(chat);
     conversation_release(&chat->conversation);
     close(chat->signal_fd);
 }
@@ -433,6 +438,8 @@ int chat_main(struct config_store *store, const struct chat_start *start)
     open_engine(&chat);
     chat.status_changed = true;
     chat.last_turn = chat_seconds();
+    if (chat.state != CHAT_LOAD_FAILED)
+        welcome_show(&chat);
     if (chat.display.ui != NULL)
         loop_run(&chat);
     else

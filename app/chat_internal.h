@@ -5,6 +5,7 @@
  *   loop.c      the one poll(): keys, engine events, signals
  *   bridge.c    engine events become blocks and status
  *   commands.c  the table of commands, completion; command_*.c hold the handlers
+ *   welcome.c   the first words on the screen
  *   plain.c     the loop without a screen
  *   editor.c    the external editor
  *
@@ -37,13 +38,12 @@ struct chat {
     struct conversation conversation;
     struct message_queue queue;
 
-    uint64_t request; /* that runs; 0: none */
-    bool stopping;    /* it was asked to stop */
-    double submitted; /* monotonic seconds */
-    double thinking_started;
-    double stopped_time;   /* seconds that the process stood still, all together */
-    uint32_t n_thinking;   /* tokens of its thinking so far */
-    uint32_t answer_first; /* first block of the last answer, 0: none */
+    uint64_t request;                   /* that runs; 0: none */
+    bool stopping;                      /* it was asked to stop */
+    double submitted, thinking_started; /* chat_clock() */
+    double stopped_time;                /* seconds that the process stood still, all together */
+    uint32_t n_thinking;                /* tokens of its thinking so far */
+    uint32_t answer_first;              /* first block of the last answer, 0: none */
     uint32_t thinking_block, answer_block; /* that stream now; 0: none */
 
     struct ui_status status;
@@ -57,6 +57,8 @@ struct chat {
 
 /* chat.c */
 double chat_seconds(void); /* monotonic */
+/* The same without the time that the process stood still. */
+double chat_clock(const struct chat *chat);
 /* A line was accepted: a command, or a message that is sent or waits. */
 void chat_line(struct chat *chat, const char *line, size_t n_bytes);
 bool chat_busy(const struct chat *chat);
@@ -81,6 +83,8 @@ void chat_answer_over(struct chat *chat, enum answer_end end);
 void chat_finish_blocks(struct chat *chat);
 /* Send the first waiting message if the model is free. */
 void chat_send_waiting(struct chat *chat);
+/* Drop the messages that wait. */
+void chat_forget_waiting(struct chat *chat);
 /* The model is open, or never will be. */
 void chat_loaded(struct chat *chat);
 /* The process stood still for so long. */
@@ -94,6 +98,9 @@ void bridge_drain(struct chat *chat);
 void loop_run(struct chat *chat);
 /* Turn after turn until no answer runs or loads (plain mode). */
 void loop_until_idle(struct chat *chat);
+
+/* welcome.c */
+void welcome_show(struct chat *chat);
 
 /* plain.c */
 void plain_run(struct chat *chat);

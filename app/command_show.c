@@ -11,19 +11,6 @@
 
 /* /info -------------------------------------------------------------------------------------- */
 
-static void add_bytes(struct text_buffer *text, uint64_t n_bytes)
-{
-    static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB"};
-    double value = (double)n_bytes;
-    size_t unit = 0;
-
-    while (value >= 1000 && unit + 1 < sizeof units / sizeof units[0]) {
-        value /= 1000;
-        unit++;
-    }
-    text_printf(text, unit == 0 || value >= 100 ? "%.0f %s" : "%.1f %s", value, units[unit]);
-}
-
 static void add_count(struct text_buffer *text, uint64_t count)
 {
     if (count >= 1000000000)
@@ -64,15 +51,15 @@ static void describe_memory(struct text_buffer *text, const struct model_info *i
 {
     if (info->file_bytes > 0) {
         text_printf(text, "%-14s file ", "memory");
-        add_bytes(text, info->file_bytes);
+        text_size(text, info->file_bytes);
         if (info->packed_bytes > 0) {
             text_add(text, ", packed weights ");
-            add_bytes(text, info->packed_bytes);
+            text_size(text, info->packed_bytes);
         }
         text_add(text, ", state ");
-        add_bytes(text, info->state_bytes);
+        text_size(text, info->state_bytes);
         text_add(text, " and ");
-        add_bytes(text, info->kv_bytes_per_token);
+        text_size(text, info->kv_bytes_per_token);
         text_add(text, " for each token\n");
     }
 }

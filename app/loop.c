@@ -79,6 +79,8 @@ static void on_ui_event(struct chat *chat, const struct ui_event *event)
     case UI_INTERRUPT:
         if (chat_busy(chat))
             chat_stop(chat);
+        else if (chat->queue.n_texts > 0)
+            chat_forget_waiting(chat);
         else
             display_hint(&chat->display, "Ctrl-D or /quit leaves");
         break;

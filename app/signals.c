@@ -45,10 +45,12 @@ void signals_block(void)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
-void signals_unblock(void)
+void signals_unblock(bool interrupt)
 {
     sigset_t set = ordinary_set();
 
+    if (!interrupt)
+        sigdelset(&set, SIGINT);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
@@ -128,16 +130,21 @@ void signals_stop_self(void)
 {
     struct sigaction standard = {.sa_handler = SIG_DFL};
     struct sigaction saved;
-    sigset_t stop, mask;
+    struct timespec now = {0};
+    sigset_t stop, go_on, mask;
 
     sigemptyset(&stop);
     sigaddset(&stop, SIGTSTP);
+    sigemptyset(&go_on);
+    sigaddset(&go_on, SIGCONT);
     sigaction(SIGTSTP, &standard, &saved);
     raise(SIGTSTP);
     pthread_sigmask(SIG_UNBLOCK, &stop, &mask);
     /* Here the process stands still until SIGCONT. */
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
     sigaction(SIGTSTP, &saved, NULL);
+    /* The SIGCONT that woke us is dealt with. */
+    sigtimedwait(&go_on, NULL, &now);
 }
 
 void signals_die(int signal_number)

@@ -42,8 +42,8 @@ void signals_die(int signal_number) __attribute__((noreturn));
 void signals_ignore_keys(bool ignore);
 void signals_reset(void);
 
-/* Let signals act on this thread with their defaults (plain mode reads a line), and back. */
-void signals_unblock(void);
+/* Let signals act on this thread; SIGINT only if it may interrupt.  And back. */
+void signals_unblock(bool interrupt);
 void signals_block(void);
 
 #endif
