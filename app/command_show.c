@@ -8,74 +8,9 @@
 
 #include "app/chat_internal.h"
 #include "app/commands.h"
+#include "app/model_text.h"
 
 /* /info -------------------------------------------------------------------------------------- */
-
-static void add_count(struct text_buffer *text, uint64_t count)
-{
-    if (count >= 1000000000)
-        text_printf(text, "%.2f billion", (double)count / 1e9);
-    else if (count >= 1000000)
-        text_printf(text, "%.1f million", (double)count / 1e6);
-    else
-        text_printf(text, "%" PRIu64, count);
-}
-
-/* A string of the file on one line, whatever is in it. */
-static void add_name(struct text_buffer *text, const char *label, const char *name)
-{
-    char line[512];
-
-    if (name == NULL || name[0] == '\0')
-        return;
-    ui_filter_line(name, strlen(name), line, sizeof line);
-    text_printf(text, "%-14s %s\n", label, line);
-}
-
-static void describe_shape(struct text_buffer *text, const struct model_info *info)
-{
-    if (info->n_layers > 0) {
-        text_printf(text, "%-14s %u, of them %u with full attention\n", "layers",
-                    info->n_layers, info->n_attention_layers);
-        text_printf(text, "%-14s embedding %u, feed-forward %u, vocabulary %u\n", "widths",
-                    info->n_embd, info->n_ff, info->n_vocab);
-    }
-    if (info->n_parameters > 0) {
-        text_printf(text, "%-14s ", "parameters");
-        add_count(text, info->n_parameters);
-        text_add(text, "\n");
-    }
-}
-
-static void describe_memory(struct text_buffer *text, const struct model_info *info)
-{
-    if (info->file_bytes > 0) {
-        text_printf(text, "%-14s file ", "memory");
-        text_size(text, info->file_bytes);
-        if (info->packed_bytes > 0) {
-            text_add(text, ", packed weights ");
-            text_size(text, info->packed_bytes);
-        }
-        text_add(text, ", state ");
-        text_size(text, info->state_bytes);
-        text_add(text, " and ");
-        text_size(text, info->kv_bytes_per_token);
-        text_add(text, " for each token\n");
-    }
-}
-
-static void describe_load(struct text_buffer *text, const struct model_info *info)
-{
-    double seconds = 0;
-
-    for (size_t i = 0; i < MODEL_LOAD_PHASE_COUNT; i++)
-        seconds += info->load_seconds[i];
-    if (seconds > 0)
-        text_printf(text, "%-14s %.2f s (read %.2f, vocabulary %.2f, weights %.2f)\n", "load",
-                    seconds, info->load_seconds[MODEL_LOAD_READ],
-                    info->load_seconds[MODEL_LOAD_VOCABULARY],
-                    info->load_seconds[MODEL_LOAD_WEIGHTS]);
-}
 
 /* The model to speak of; NULL: the reason was shown. */
 static const struct model_info *open_model_info(struct chat *chat)
@@ -100,15 +35,7 @@ void command_info(struct chat *chat, const char *arguments)
     (void)arguments;
     if (info == NULL)
         return;
-    add_name(&text, "name", info->name);
-    add_name(&text, "file", info->path);
-    add_name(&text, "architecture", info->architecture);
-    add_name(&text, "quantisation", info->quantisation);
-    describe_shape(&text, info);
-    add_name(&text, "template", info->template_name);
-    text_printf(&text, "%-14s %s\n", "kernels", kernel_level_name(info->level));
-    describe_memory(&text, info);
-    describe_load(&text, info);
+    model_text(info, &text);
     text_printf(&text, "%-14s %u of %u tokens used; trained for %u", "context",
                 chat->status.position, chat->status.n_context, info->n_context);
     display_say(&chat->display, UI_BLOCK_NOTICE, "%s", text_string(&text));

@@ -103,19 +103,6 @@ void text_printf(struct text_buffer *text, const char *format, ...)
     va_end(arguments);
 }
 
-void text_size(struct text_buffer *text, uint64_t n_bytes)
-{
-    static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB"};
-    double value = (double)n_bytes;
-    size_t unit = 0;
-
-    while (value >= 1000 && unit + 1 < sizeof units / sizeof units[0]) {
-        value /= 1000;
-        unit++;
-    }
-    text_printf(text, unit == 0 || value >= 100 ? "%.0f %s" : "%.1f %s", value, units[unit]);
-}
-
 void text_clear(struct text_buffer *text)
 {
     text->n_bytes = 0;

@@ -12,7 +12,6 @@
 
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdint.h>
 
 struct text_buffer {
     char *bytes; /* owned; NULL while nothing was ever appended, else terminated */
@@ -24,8 +23,6 @@ void text_add(struct text_buffer *text, const char *string);
 void text_printf(struct text_buffer *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void text_vprintf(struct text_buffer *text, const char *format, va_list arguments);
-/* "5.6 GB", powers of ten. */
-void text_size(struct text_buffer *text, uint64_t n_bytes);
 /* Empty it, keep the memory. */
 void text_clear(struct text_buffer *text);
 void text_release(struct text_buffer *text);

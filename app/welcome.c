@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "app/chat_internal.h"
+#include "app/model_text.h"
 #include "app/models.h"
 
 enum { MOST_MODELS = 12 };
@@ -23,7 +24,7 @@ static void add_model(struct text_buffer *text, const struct found_model *model)
         text_printf(text, " %s", line);
     }
     text_add(text, ", ");
-    text_size(text, model->n_bytes);
+    text_add_bytes(text, model->n_bytes);
     if (model->n_parts > 1)
         text_printf(text, " and %u more parts", model->n_parts - 1);
     text_printf(text, " (%s)", model->origin);
@@ -46,7 +47,7 @@ static void add_models(struct text_buffer *text)
         add_model(text, &models[i]);
     if (n_models == MOST_MODELS)
         text_add(text, "\n  and perhaps more");
-    models_free(models, n_models);
+    models_free(&models, n_models);
 }
 
 void welcome_show(struct chat *chat)
