@@ -5,15 +5,17 @@
 
 #include "engine/model/rope.h"
 
-#include <string.h>
+struct angles_job {
+    uint32_t first_position;
+};
 
 static void angles_part(struct pass *pass, const void *context, uint32_t first, uint32_t count)
 {
+    const struct angles_job *job = context;
     const uint32_t n_pairs = pass->parameters->n_rotary / 2;
     struct scratch *scratch = pass->scratch;
 
-    (void)context;
-    rope_table(scratch->frequencies, n_pairs, pass->first_position + first, count,
+    rope_table(scratch->frequencies, n_pairs, job->first_position + first, count,
                scratch->cosine + (size_t)first * n_pairs,
                scratch->sine + (size_t)first * n_pairs);
 }
@@ -55,13 +57,33 @@ static enum status not_finite(struct pass *pass, struct error *error)
                      pass->first_position + atomic_load(&pass->bad_row), pass->layer);
 }
 
-static enum status outcome(struct pass *pass, struct error *error)
+enum status pass_outcome(struct pass *pass, struct error *error)
 {
     if (atomic_load(&pass->bad_row) != NOTHING_BAD)
         return not_finite(pass, error);
     if (pass->stopped)
         return error_set(error, STATUS_CANCELLED, "stopped");
     return STATUS_OK;
+}
+
+void project_logits(struct pass *pass, const struct weight *head, const float *normed,
+                    uint32_t n_logits, float *logits)
+{
+    const struct projection projection = {head, logits, head->n_rows};
+
+    if (n_logits > 0)
+        project(pass, normed, pass->parameters->n_embd, n_logits, &projection, 1,
+                PROJECTION_CHECK);
+}
+
+void pass_begin(struct pass *pass, uint32_t layer, uint32_t angle_offset)
+{
+    const struct angles_job job = {pass->first_position + angle_offset};
+
+    pass->stopped = false;
+    pass->layer = layer;
+    atomic_store(&pass->bad_row, NOTHING_BAD);
+    pass_run(pass, pass->n_tokens, angles_part, &job);
 }
 
 /* logits of the last n_logits rows; [n_logits][n_vocab] */
@@ -72,14 +94,12 @@ static void output_head(struct pass *pass, uint32_t n_logits, float *logits)
     const uint32_t n_others = pass->n_tokens - n_logits;
     const float *hidden = pass->scratch->hidden;
     float *normed = pass->scratch->normed;
-    const struct projection head = {&weights->output, logits, pass->parameters->n_vocab};
 
     /* Rows that are not wanted are checked all the same: what is wrong in them stays in K and V. */
     norm_rows(pass, hidden, d, weights->output_norm, 0, n_others, normed, d);
     norm_rows(pass, hidden, d, weights->output_norm, n_others, n_logits, normed, d);
     pass_trace(pass, "output_norm", normed, d, n_logits, d);
-    if (n_logits > 0)
-        project(pass, normed, d, n_logits, &head, 1, PROJECTION_CHECK);
+    project_logits(pass, &weights->output, normed, n_logits, logits);
 }
 
 enum status forward(struct pass *pass, const int32_t *tokens, uint32_t n_logits, float *logits,
@@ -88,10 +108,7 @@ enum status forward(struct pass *pass, const int32_t *tokens, uint32_t n_logits,
     const struct hyperparameters *p = pass->parameters;
     struct scratch *scratch = pass->scratch;
 
-    pass->stopped = false;
-    pass->layer = 0;
-    atomic_store(&pass->bad_row, NOTHING_BAD);
-    pass_run(pass, pass->n_tokens, angles_part, NULL);
+    pass_begin(pass, 0, 0);
     embed_rows(pass, &pass->weights->embedding, tokens, scratch->hidden, p->n_embd);
     for (uint32_t i = 0; i < p->n_layers && !pass_stopped(pass); i++) {
         const struct layer_weights *weights = &pass->weights->layers[i];
@@ -104,5 +121,5 @@ enum status forward(struct pass *pass, const int32_t *tokens, uint32_t n_logits,
         pass_trace(pass, "layer_out", scratch->hidden, p->n_embd, pass->n_tokens, p->n_embd);
     }
     output_head(pass, n_logits, logits);
-    return outcome(pass, error);
+    return pass_outcome(pass, error);
 }

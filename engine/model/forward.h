@@ -106,7 +106,15 @@ void attention_layer(struct pass *pass, const struct layer_weights *weights);
 void deltanet_layer(struct pass *pass, const struct layer_weights *weights);
 void ffn_layer(struct pass *pass, const struct layer_weights *weights);
 
-/* Rows of the embedding table to hidden. */
+/* Forget earlier stops, and compute the angles of the rows' positions plus angle_offset. */
+void pass_begin(struct pass *pass, uint32_t layer, uint32_t angle_offset);
+/* OK, CANCELLED, or FAILED for a row that is not finite. */
+enum status pass_outcome(struct pass *pass, struct error *error);
+/* logits [n_logits][n_vocab] of normed rows [n_logits][n_embd] */
+void project_logits(struct pass *pass, const struct weight *head, const float *normed,
+                    uint32_t n_logits, float *logits);
+
+/* Rows of the embedding table, decoded; row t of the pass to out + t * stride. */
 void embed_rows(struct pass *pass, const struct weight *embedding, const int32_t *tokens,
                 float *out, size_t stride);
 /*
