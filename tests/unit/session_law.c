@@ -104,7 +104,8 @@ static void chunks_and_threads_change_nothing_at_reference(void **state)
     const float *const nothing[2] = {NULL, NULL};
 
     (void)state;
-    for (int i = 0; i < N_MODELS; i += 3) /* the kernels differ by level, not the types */
+    for (int i = 0; i < 2;
+         i++) /* tinyA: what is above the kernels is the same at every level */
         check_model(MODELS[i], KERNEL_LEVEL_REFERENCE, nothing);
 }
 
