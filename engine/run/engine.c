@@ -92,7 +92,7 @@ static void answer(struct engine *engine, const struct run_link *link,
     engine->current = NULL;
     atomic_store(&engine->interrupt, engine->first != NULL || atomic_load(&engine->closing));
     pthread_mutex_unlock(&engine->mutex);
-    engine->source->functions->settle(engine->source, link, &engine->interrupt);
+    engine->source->functions->settle(engine->source, request, &engine->interrupt);
     push_plain(engine, ENGINE_SETTLED, request->id);
 }
 
@@ -183,7 +183,7 @@ enum status engine_open(struct engine **out, const struct engine_options *option
     if (status == STATUS_OK && options->script_path != NULL)
         status = script_source_new(&engine->source, options, error);
     else if (status == STATUS_OK)
-        status = error_set(error, STATUS_UNSUPPORTED, "no engine for model files yet");
+        status = model_source_new(&engine->source, options, error);
     if (status == STATUS_OK)
         status = start_thread(engine, error);
     if (status != STATUS_OK) {

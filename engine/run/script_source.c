@@ -309,11 +309,11 @@ static enum status script_load(struct engine_source *base, const struct run_link
     return STATUS_OK;
 }
 
-static void script_settle(struct engine_source *base, const struct run_link *link,
+static void script_settle(struct engine_source *base, const struct run_request *request,
                           const atomic_bool *interrupt)
 {
     (void)base;
-    (void)link;
+    (void)request;
     (void)interrupt;
 }
 

@@ -46,8 +46,8 @@ struct engine_source_functions {
     enum status (*answer)(struct engine_source *source, const struct run_link *link,
                           const struct run_request *request, struct run_outcome *outcome,
                           struct error *error);
-    /* Idle work after `request`, until it is done or *interrupt. */
-    void (*settle)(struct engine_source *source, const struct run_link *link,
+    /* Idle work after DONE of `request`, until it is done or *interrupt. */
+    void (*settle)(struct engine_source *source, const struct run_request *request,
                    const atomic_bool *interrupt);
     enum status (*render)(const struct engine_source *source,
                           const struct engine_request *request, struct chat_prompt *out,

@@ -11,25 +11,10 @@
 
 #include <cmocka.h>
 
-#include <poll.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "engine/engine.h"
-#include "engine/run/run_clock.h"
 #include "engine/run/script.h"
-
-/* A cancel takes 4 ms here; the rest is for a busy machine. */
-enum { MOST_NANOSECONDS = 250 * 1000 * 1000 };
-
-/* What a request gave. */
-struct collected {
-    char text[20000], thinking[20000];
-    size_t n_text, n_thinking, n_events, n_ids, longest;
-    struct engine_event last; /* DONE or FAILED */
-    uint32_t prefill_done, prefill_total;
-    bool settled;
-};
+#include "tests/unit/engine_talk.h"
 
 static char script_path[] = "/tmp/banter-script-XXXXXX";
 
@@ -46,25 +31,11 @@ static struct engine *open_script(const char *text)
     return engine;
 }
 
-static struct engine_event wait_event(struct engine *engine)
-{
-    struct engine_event event;
-    struct pollfd poller = {.fd = engine_event_fd(engine), .events = POLLIN};
-
-    while (!engine_next_event(engine, &event))
-        assert_int_equal(poll(&poller, 1, 20000), 1);
-    return event;
-}
-
 static struct engine *open_ready(const char *text)
 {
     struct engine *engine = open_script(text);
-    struct engine_event event;
 
-    do
-        event = wait_event(engine);
-    while (event.type == ENGINE_LOADING);
-    assert_int_equal(event.type, ENGINE_READY);
+    wait_ready(engine);
     return engine;
 }
 
@@ -83,41 +54,6 @@ static uint64_t ask(struct engine *engine, const struct engine_request *wanted)
     assert_int_equal(engine_submit(engine, &request, &id, NULL), STATUS_OK);
     memset(&message, 0xEE, sizeof message); /* the engine has a copy */
     return id;
-}
-
-static void take_text(struct collected *into, const struct engine_event *event)
-{
-    bool thinking = event->text.part == CHAT_PART_THINKING;
-    char *to = thinking ? into->thinking : into->text;
-    size_t *n = thinking ? &into->n_thinking : &into->n_text;
-
-    assert_true(*n + event->text.n_bytes < sizeof into->text);
-    memcpy(to + *n, event->text.bytes, event->text.n_bytes);
-    *n += event->text.n_bytes;
-    to[*n] = '\0';
-    into->n_ids += event->text.n_ids;
-    if (event->text.n_bytes > into->longest)
-        into->longest = event->text.n_bytes;
-    into->n_events++;
-}
-
-static void collect(struct engine *engine, uint64_t id, struct collected *into)
-{
-    memset(into, 0, sizeof *into);
-    do {
-        struct engine_event event = wait_event(engine);
-        assert_int_equal(event.request, id);
-        if (event.type == ENGINE_TEXT)
-            take_text(into, &event);
-        if (event.type == ENGINE_PREFILL) {
-            into->prefill_done = event.prefill.done;
-            into->prefill_total = event.prefill.total;
-            assert_true(event.prefill.done <= event.prefill.total);
-        }
-        if (event.type == ENGINE_DONE || event.type == ENGINE_FAILED)
-            into->last = event;
-        into->settled = event.type == ENGINE_SETTLED;
-    } while (!into->settled && into->last.type != ENGINE_FAILED);
 }
 
 static void refused(const char *text, unsigned line, const char *what)
@@ -313,11 +249,6 @@ static void failures_are_told(void **state)
     collect(engine, ask(engine, NULL), &got);
     assert_string_equal(got.text, "well");
     engine_close(&engine);
-}
-
-static void pause_for(long milliseconds)
-{
-    nanosleep(&(struct timespec){milliseconds / 1000, milliseconds % 1000 * 1000000}, NULL);
 }
 
 static void cancel_is_prompt_in_every_phase(void **state)
