@@ -365,7 +365,8 @@ static enum status render_history(struct model_source *source,
                                         .text = source->answer.bytes,
                                         .n_bytes = source->answer.n_bytes,
                                         .ids = (const int32_t *)source->answer_ids.bytes,
-                                        .n_ids = source->answer_ids.n_bytes / sizeof(int32_t)};
+                                        .n_ids = source->answer_ids.n_bytes / sizeof(int32_t),
+                                        .thinking = ""}; /* the splitter has parted it */
     if (messages[n].text == NULL)
         messages[n].text = "";
     enum status status =

@@ -45,9 +45,7 @@ enum status run_request_new(struct run_request **out, const struct engine_reques
         messages[i] = *from;
         messages[i].text = copy(from->text == NULL ? "" : from->text, from->n_bytes, 1, &good);
         messages[i].ids = copy(from->ids, from->n_ids, sizeof *from->ids, &good);
-        /* Never part of a prompt: not copied. */
-        messages[i].thinking = NULL;
-        messages[i].n_thinking = 0;
+        messages[i].thinking = copy(from->thinking, from->n_thinking, 1, &good);
     }
     if (!good) {
         run_request_free(&request);
@@ -67,6 +65,7 @@ void run_request_free(struct run_request **request)
     for (size_t i = 0; i < gone->wanted.n_messages; i++) {
         free((void *)gone->wanted.messages[i].text);
         free((void *)gone->wanted.messages[i].ids);
+        free((void *)gone->wanted.messages[i].thinking);
     }
     free((void *)gone->wanted.messages);
     free(gone);

@@ -131,7 +131,7 @@ static inline void say(struct conversation *talk, enum chat_role role, const cha
     memcpy(copied, text, n_bytes);
     if (n_ids > 0)
         memcpy(copied_ids, ids, n_ids * sizeof *ids);
-    *message = (struct chat_message){role, copied, n_bytes, copied_ids, n_ids, NULL, 0};
+    *message = (struct chat_message){role, copied, n_bytes, copied_ids, n_ids, "", 0};
 }
 
 static inline void take_back(struct conversation *talk)
