@@ -184,6 +184,7 @@ static void full_context_is_told(void **state)
 static void stopped_requests_leave_no_trace(void **state)
 {
     (void)state;
+    options.n_context = 4096;
     check_cancel(open_engine, wanted(0.8F, THINKING_ON, 60), 25, 40000, 21);
     options.template_name = "chatml";
     options.n_threads = 1;

@@ -192,13 +192,14 @@ static inline size_t count_history(const struct engine *engine, const struct con
     return n_ids;
 }
 
+/* What a variant finds; one token is left to evaluate. */
 static inline size_t count_stable(const struct engine *engine, const struct conversation *talk)
 {
     struct engine_request request = request_of(talk);
     struct chat_prompt prompt = {0};
 
     assert_int_equal(engine_render(engine, &request, &prompt, NULL), STATUS_OK);
-    size_t n_stable = prompt.n_stable;
+    size_t n_stable = prompt.n_stable < prompt.n_ids ? prompt.n_stable : prompt.n_ids - 1;
     chat_prompt_release(&prompt);
     return n_stable;
 }
