@@ -29,7 +29,7 @@ static int with_small_model(void **state)
     (void)state;
     options = (struct engine_options){.model_path = "tests/golden/data/tinyA-q8_0.gguf",
                                       .template_name = "qwen3.5",
-                                      .level = KERNEL_LEVEL_GENERIC,
+                                      .level = kernel_level_best(),
                                       .n_threads = 2,
                                       .n_context = 1024,
                                       .chunk = 16};
@@ -184,11 +184,10 @@ static void full_context_is_told(void **state)
 static void stopped_requests_leave_no_trace(void **state)
 {
     (void)state;
-    options.n_context = 4096;
-    check_cancel(open_engine, wanted(0.8F, THINKING_ON, 60), 25, 40000, 21);
+    check_cancel(open_engine, wanted(0.8F, THINKING_ON, 20), 16, 60000, 21);
     options.template_name = "chatml";
     options.n_threads = 1;
-    check_cancel(open_engine, wanted(0.8F, THINKING_OFF, 60), 25, 40000, 22);
+    check_cancel(open_engine, wanted(0.8F, THINKING_OFF, 20), 16, 60000, 22);
 }
 
 static void anything_at_any_time(void **state)
