@@ -10,10 +10,10 @@
 #include "engine/engine.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/run/quiet_thread.h"
 #include "engine/run/source.h"
 
 enum { QUEUE_REQUESTS = 64 };
@@ -132,20 +132,13 @@ static void *engine_main(void *argument)
     return NULL;
 }
 
-/* The engine thread and the workers that it starts inherit a mask with every signal blocked. */
 static enum status start_thread(struct engine *engine, struct error *error)
 {
-    sigset_t all;
-    sigset_t before;
+    int problem = quiet_thread_start(&engine->thread, "banter-engine", engine_main, engine);
 
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int problem = pthread_create(&engine->thread, NULL, engine_main, engine);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (problem != 0)
         return error_set(error, STATUS_FAILED, "cannot start the engine thread: %s",
                          strerror(problem));
-    pthread_setname_np(engine->thread, "banter-engine");
     return STATUS_OK;
 }
 

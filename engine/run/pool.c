@@ -15,13 +15,13 @@
 #include "engine/run/pool.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/run/processors.h"
+#include "engine/run/quiet_thread.h"
 
 enum {
     MAX_THREADS = 1024,
@@ -167,29 +167,21 @@ void pool_run(struct pool *pool, pool_job job, void *context, uint32_t n_parts)
     wait_until_done(pool, n_parts);
 }
 
-/* Workers take no signal: they inherit this thread's mask, set for the moment of creation. */
 static enum status start_workers(struct pool *pool, struct error *error)
 {
-    sigset_t all;
-    sigset_t before;
-    enum status status = STATUS_OK;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     while (pool->n_workers < pool->n_threads - 1) {
-        pthread_t *thread = &pool->workers[pool->n_workers];
-        int problem = pthread_create(thread, NULL, worker_main, pool);
+        int problem = quiet_thread_start(&pool->workers[pool->n_workers], "banter-worker",
+                                         worker_main, pool);
         if (problem != 0) {
-            status = error_set(error, STATUS_FAILED, "cannot start worker thread %d of %d: %s",
-                               pool->n_workers + 1, pool->n_threads - 1, strerror(problem));
+            enum status status =
+                error_set(error, STATUS_FAILED, "cannot start worker thread %d of %d: %s",
+                          pool->n_workers + 1, pool->n_threads - 1, strerror(problem));
             error_action(error, "use fewer threads");
-            break;
+            return status;
         }
-        pthread_setname_np(*thread, "banter-worker");
         pool->n_workers++;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return status;
+    return STATUS_OK;
 }
 
 enum status pool_new(struct pool **out, int n_threads, struct error *error)

@@ -5,7 +5,7 @@
  * all are done.  A job must write disjoint places, so that which thread ran which part changes no
  * byte.  Workers spin briefly between sections, then sleep; an idle pool uses no CPU.
  *
- * Thread: one owner calls pool_run() at a time.  All signals are blocked in workers.
+ * Thread: one owner calls pool_run() at a time.  Ordinary signals are blocked in workers.
  */
 #ifndef ENGINE_RUN_POOL_H
 #define ENGINE_RUN_POOL_H

@@ -184,10 +184,10 @@ static void full_context_is_told(void **state)
 static void stopped_requests_leave_no_trace(void **state)
 {
     (void)state;
-    check_cancel(open_engine, wanted(0.8F, THINKING_ON, 20), 8, 60000, 21);
+    check_cancel(open_engine, wanted(0.8F, THINKING_ON, 20), 12, 21);
     options.template_name = "chatml";
     options.n_threads = 1;
-    check_cancel(open_engine, wanted(0.8F, THINKING_OFF, 20), 8, 60000, 22);
+    check_cancel(open_engine, wanted(0.8F, THINKING_OFF, 20), 12, 22);
 }
 
 static void anything_at_any_time(void **state)

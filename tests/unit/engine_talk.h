@@ -280,41 +280,46 @@ static inline void check_conversation(opener open_engine, struct engine_request 
 
 /* Stopped anywhere, then asked again: as if it had not been stopped. */
 static inline void check_cancel(opener open_engine, struct engine_request wanted, int rounds,
-                                uint64_t most_microseconds, uint64_t seed)
+                                uint64_t seed)
 {
     struct conversation talk = {.request = wanted};
     struct engine *engine = open_engine();
-    struct collected *whole = malloc(sizeof *whole);
-    struct collected *part = malloc(sizeof *part);
+    struct collected *fresh = malloc(sizeof *fresh);
+    struct collected *got = malloc(sizeof *got);
     int n_cancelled = 0;
+    int n_begun = 0;
 
     for (int round = 0; round < rounds; round++) {
         user_says(&talk, &seed, round % 4 == 0 ? 300 : 40);
+        ask_fresh(open_engine, &talk, fresh);
+        double seconds =
+            fresh->last.done.statistics.first_token + fresh->last.done.statistics.decode;
         uint64_t id = submit(engine, &talk);
-        pause_shortly(&seed, most_microseconds);
+        pause_shortly(&seed, (uint64_t)(1e6 * seconds));
         int64_t asked = run_clock_now();
         engine_cancel(engine);
-        collect(engine, id, part);
-        assert_int_equal(part->last.type, ENGINE_DONE);
-        if (part->last.done.reason == STOP_CANCELLED) {
+        collect(engine, id, got);
+        assert_int_equal(got->last.type, ENGINE_DONE);
+        if (got->last.done.reason == STOP_CANCELLED) {
             n_cancelled++;
+            n_begun += got->last.done.statistics.n_generated > 0;
             assert_true(run_clock_now() - asked < 4 * MOST_NANOSECONDS);
         }
-        collect(engine, submit(engine, &talk), whole);
-        assert_true(whole->n_text >= part->n_text && whole->n_thinking >= part->n_thinking);
-        assert_memory_equal(whole->thinking, part->thinking, part->n_thinking);
-        assert_memory_equal(whole->text, part->text, part->n_text);
-        ask_fresh(open_engine, &talk, part);
-        assert_same(whole, part);
+        assert_true(fresh->n_text >= got->n_text && fresh->n_thinking >= got->n_thinking);
+        assert_memory_equal(fresh->thinking, got->thinking, got->n_thinking);
+        assert_memory_equal(fresh->text, got->text, got->n_text);
+        collect(engine, submit(engine, &talk), got);
+        assert_same(fresh, got);
         if (talk.n_messages > 4)
             forget(&talk);
         else
-            say(&talk, CHAT_ASSISTANT, whole->text, whole->n_text, whole->ids, whole->n_ids);
+            say(&talk, CHAT_ASSISTANT, got->text, got->n_text, got->ids, got->n_ids);
     }
-    print_message("%d of %d requests were stopped before their end\n", n_cancelled, rounds);
+    print_message("%d of %d requests were stopped before their end, %d after a token\n",
+                  n_cancelled, rounds, n_begun);
     forget(&talk);
-    free(whole);
-    free(part);
+    free(fresh);
+    free(got);
     engine_close(&engine);
 }
 

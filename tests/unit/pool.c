@@ -97,7 +97,8 @@ static void idle_pool_uses_no_processor_time(void **state)
 }
 
 struct masks {
-    atomic_int n_open; /* threads other than the owner that would take SIGUSR1 */
+    atomic_int n_open;    /* threads other than the owner that would take an ordinary signal */
+    atomic_int n_blocked; /* and those in which a crash would not reach its handler */
     pthread_t owner;
 };
 
@@ -113,9 +114,11 @@ static void look_at_mask(void *context, uint32_t part, uint32_t n_parts)
     pthread_sigmask(SIG_SETMASK, NULL, &now);
     if (!sigismember(&now, SIGUSR1) || !sigismember(&now, SIGWINCH))
         atomic_fetch_add(&masks->n_open, 1);
+    if (sigismember(&now, SIGSEGV) || sigismember(&now, SIGBUS) || sigismember(&now, SIGABRT))
+        atomic_fetch_add(&masks->n_blocked, 1);
 }
 
-static void workers_take_no_signals(void **state)
+static void workers_take_no_ordinary_signals(void **state)
 {
     struct masks masks = {.owner = pthread_self()};
     struct pool *pool;
@@ -126,6 +129,7 @@ static void workers_take_no_signals(void **state)
     for (int round = 0; round < 50; round++)
         pool_run(pool, look_at_mask, &masks, 50);
     assert_int_equal(atomic_load(&masks.n_open), 0);
+    assert_int_equal(atomic_load(&masks.n_blocked), 0);
     pthread_sigmask(SIG_SETMASK, NULL, &now);
     assert_false(sigismember(&now, SIGUSR1));
     pool_free(&pool);
@@ -227,7 +231,7 @@ int main(void)
         cmocka_unit_test(each_part_runs_once),
         cmocka_unit_test(sleepers_wake),
         cmocka_unit_test(idle_pool_uses_no_processor_time),
-        cmocka_unit_test(workers_take_no_signals),
+        cmocka_unit_test(workers_take_no_ordinary_signals),
         cmocka_unit_test(ranges_cover_without_overlap),
         cmocka_unit_test(thread_counts_are_checked),
         cmocka_unit_test(cores_and_quotas_are_counted),
