@@ -264,7 +264,8 @@ static enum status script_answer(struct engine_source *base, const struct run_li
         source->next_answer++;
     meter_init(&telling.meter, link->clock, request->submitted);
     outcome->statistics.n_context = source->script.n_context;
-    outcome->statistics.noise_seed = request->wanted.conversation_seed;
+    outcome->statistics.noise_seed = sampling_noise_seed(
+        request->wanted.conversation_seed, request->wanted.message, request->wanted.variant);
     for (size_t i = 0; i < answer->count && status == STATUS_OK && !telling.ended; i++)
         status = tell_step(&telling, &source->script.steps[answer->first + i], error);
     if (status == STATUS_OK && !telling.prefilled)
