@@ -89,12 +89,12 @@ struct script {
     bool waits_idle;
     int64_t wait_until_ms; /* 0: does not wait */
 };
-bool script_load(struct script *script, const char *path, struct ui_error *error);
-void script_release(struct script *script);
+bool keys_script_load(struct script *script, const char *path, struct ui_error *error);
+void keys_script_release(struct script *script);
 /* Feed what is due; true: something was fed.  `idle`: not busy, nothing under way. */
-bool script_step(struct script *script, struct keys *keys, bool idle, int64_t now_ms);
-bool script_is_done(const struct script *script);
-int script_timeout_ms(const struct script *script, bool idle, int64_t now_ms);
+bool keys_script_step(struct script *script, struct keys *keys, bool idle, int64_t now_ms);
+bool keys_script_is_done(const struct script *script);
+int keys_script_timeout_ms(const struct script *script, bool idle, int64_t now_ms);
 
 /* All ---------------------------------------------------------------------------------------- */
 

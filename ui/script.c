@@ -30,7 +30,7 @@
 #define WAIT_MAX_MS 600000 /* of \d */
 #define CHUNK       256    /* bytes typed at once: keys and their effects alternate */
 
-bool script_load(struct script *script, const char *path, struct ui_error *error)
+bool keys_script_load(struct script *script, const char *path, struct ui_error *error)
 {
     struct stat status;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -58,13 +58,13 @@ failed:
     return false;
 }
 
-void script_release(struct script *script)
+void keys_script_release(struct script *script)
 {
     free(script->bytes);
     *script = (struct script){0};
 }
 
-bool script_is_done(const struct script *script)
+bool keys_script_is_done(const struct script *script)
 {
     return script->at >= script->n_bytes && script->wait_until_ms == 0 && !script->waits_idle;
 }
@@ -127,7 +127,7 @@ static bool wait_is_over(struct script *script, bool idle, int64_t now_ms)
     return true;
 }
 
-bool script_step(struct script *script, struct keys *keys, bool idle, int64_t now_ms)
+bool keys_script_step(struct script *script, struct keys *keys, bool idle, int64_t now_ms)
 {
     size_t start = script->at;
     while (script->at < script->n_bytes && script->at - start < CHUNK) {
@@ -152,9 +152,9 @@ bool script_step(struct script *script, struct keys *keys, bool idle, int64_t no
     return script->at != start;
 }
 
-int script_timeout_ms(const struct script *script, bool idle, int64_t now_ms)
+int keys_script_timeout_ms(const struct script *script, bool idle, int64_t now_ms)
 {
-    if (script->bytes == NULL || script_is_done(script))
+    if (script->bytes == NULL || keys_script_is_done(script))
         return -1;
     if (script->waits_idle && !idle)
         return -1;

@@ -104,9 +104,14 @@ static const char *clock_time(double seconds, char out[32])
 static const char *short_count(uint64_t value, char out[32])
 {
     char number[32];
-    if (value < 10000)
+    if (value < 1000)
         return grouped(value, out);
-    if (value < 1000000)
+    if (value % 1024 == 0 && value < 1024000) /* a context of 32768 is called 32k */
+        snprintf(out, 32,
+                 "%llu"
+                 "k",
+                 (unsigned long long)value / 1024);
+    else if (value < 1000000)
         snprintf(out, 32, "%sk", decimal((double)value / 1000, number));
     else
         snprintf(out, 32, "%sM", decimal((double)value / 1000000, number));

@@ -175,14 +175,10 @@ void transcript_set_shape(struct transcript *transcript, int columns,
     }
 }
 
-/* Consecutive blocks of one speaker share the heading: thinking, then the answer. */
-static bool continues_speaker(const struct transcript_block *previous,
-                              const struct transcript_block *block)
+/* Folded thinking is a line over the answer, not a speaker of its own. */
+static bool is_folded_thought(const struct transcript_block *block)
 {
-    return previous != NULL && previous->kind == UI_BLOCK_THINKING &&
-           block->kind == UI_BLOCK_ANSWER &&
-           (block->heading == NULL ||
-            (previous->heading != NULL && strcmp(previous->heading, block->heading) == 0));
+    return block != NULL && block->kind == UI_BLOCK_THINKING && block->folded;
 }
 
 static bool is_remark(const struct transcript_block *block)
@@ -196,9 +192,8 @@ static void count_rows(const struct transcript *transcript, size_t index)
     struct transcript_block *block = &transcript->blocks[index];
     const struct transcript_block *previous = index > 0 ? &transcript->blocks[index - 1] : NULL;
     bool full = transcript->style == TRANSCRIPT_FULL;
-    bool continues = continues_speaker(previous, block);
-    block->has_heading = full && block->heading != NULL && !continues;
-    block->has_spacer = full && previous != NULL && !continues &&
+    block->has_heading = full && block->heading != NULL && !is_folded_thought(block);
+    block->has_spacer = full && previous != NULL && !is_folded_thought(previous) &&
                         !(is_remark(previous) && is_remark(block) && block->heading == NULL);
     const struct layout_row *rows = block->layout.rows;
     size_t first = 0, end = block->layout.n_rows;
@@ -252,6 +247,7 @@ static void fill_body(const struct transcript_block *block, size_t row,
 {
     if (block->folded) {
         out->part = TRANSCRIPT_FOLD;
+        out->indent = out->indent > HEADING_AT ? HEADING_AT : 0;
         out->text = block->summary != NULL             ? block->summary
                     : block->kind != UI_BLOCK_THINKING ? "folded"
                     : block->finished                  ? "thought"

@@ -62,7 +62,8 @@ bool ui_open(struct ui **out, const struct ui_options *options, struct ui_error 
     transcript_init(&ui->transcript, options->show_thinking);
     ui->keys_ended = options->keys_path == NULL;
     if (ui->prompt == NULL ||
-        (options->keys_path != NULL && !script_load(&ui->script, options->keys_path, error)) ||
+        (options->keys_path != NULL &&
+         !keys_script_load(&ui->script, options->keys_path, error)) ||
         !screen_probe(ui, error) || !input_open(ui, error) || !screen_open(ui, error)) {
         ui_close(&ui);
         return false;
@@ -83,7 +84,7 @@ void ui_close(struct ui **ui_pointer)
     screen_close(ui);
     input_close(ui);
     transcript_release(&ui->transcript);
-    script_release(&ui->script);
+    keys_script_release(&ui->script);
     for (size_t i = ui->event_at; i < ui->n_events; i++)
         free(ui->events[i].text);
     free(ui->events);
@@ -196,9 +197,9 @@ static bool handle_one(struct ui *ui)
     }
     if (ui->keys_ended)
         return false;
-    if (script_step(&ui->script, &ui->input.keys, is_idle(ui), now))
+    if (keys_script_step(&ui->script, &ui->input.keys, is_idle(ui), now))
         return true;
-    if (script_is_done(&ui->script) && keys_timeout_ms(&ui->input.keys, now) < 0) {
+    if (keys_script_is_done(&ui->script) && keys_timeout_ms(&ui->input.keys, now) < 0) {
         ui->keys_ended = true;
         ui_event_add(ui, UI_KEYS_END, NULL, 0);
     }
@@ -253,10 +254,10 @@ int ui_timeout_ms(const struct ui *ui)
     if (keys >= 0)
         lower(&timeout, keys);
     if (!ui->keys_ended) {
-        int script = script_timeout_ms(&ui->script, is_idle(ui), now);
+        int script = keys_script_timeout_ms(&ui->script, is_idle(ui), now);
         if (script >= 0)
             lower(&timeout, script);
-        else if (script_is_done(&ui->script) && keys < 0)
+        else if (keys_script_is_done(&ui->script) && keys < 0)
             lower(&timeout, 0);
     }
     if (ui->dirty)
@@ -366,6 +367,8 @@ void ui_draw_now(struct ui *ui)
 
 void ui_draw(struct ui *ui)
 {
+    /* An Esc that was alone long enough counts even when no time-out came because of the stream. */
+    handle_keys(ui);
     int64_t now = ui_now_ms();
     if (ui->hint[0] != '\0' && now >= ui->hint_until_ms) {
         ui->hint[0] = '\0';
