@@ -2,7 +2,8 @@
  * checked.h - the only arithmetic allowed on sizes that come from a file
  *
  * A product or sum that was computed unchecked can wrap and then pass every later test; the
- * history of advisories against GGUF readers is that one mistake.  false: overflow, *out untouched.
+ * history of advisories against GGUF readers is that one mistake.  false: overflow, *out
+ * untouched.
  */
 #ifndef ENGINE_FILE_CHECKED_H
 #define ENGINE_FILE_CHECKED_H

@@ -5,8 +5,8 @@
  * file becomes a mapping, and the parts of a split file one model: keys are those of the first
  * part, tensors those of all.
  *
- * The size is taken before and after the directory was read; a file that shrinks later, while its
- * weights are in use, raises SIGBUS, which is the program's to handle.
+ * The size is taken before and after the directory was read; a file that shrinks later, while
+ * its weights are in use, raises SIGBUS, which is the program's to handle.
  */
 #include "engine/file/gguf.h"
 
@@ -36,7 +36,7 @@ void gguf_error_path(struct error *error, const char *path)
         error_where(error, "%s", path);
 }
 
-/* ---- one part ---------------------------------------------------------------------------------- */
+/* ---- one part ---------------------------------------------------------------------------- */
 
 static enum status refuse_errno(struct error *error, const char *action, int number)
 {
@@ -109,7 +109,7 @@ void gguf_part_release(struct gguf_part *part)
     *part = (struct gguf_part){0};
 }
 
-/* ---- split files ------------------------------------------------------------------------------- */
+/* ---- split files ------------------------------------------------------------------------- */
 
 /* The tail of a split file's name: "-00001-of-00003.gguf". */
 enum { SPLIT_TAIL = 20 };
@@ -247,7 +247,7 @@ static enum status open_other_parts(struct gguf *file, const struct split *own,
     return status;
 }
 
-/* ---- the file as a whole ----------------------------------------------------------------------- */
+/* ---- the file as a whole ----------------------------------------------------------------- */
 
 static enum status join_tensors(struct gguf *file, struct error *error)
 {
@@ -394,7 +394,7 @@ void gguf_close(struct gguf **file)
     *file = NULL;
 }
 
-/* ---- directory --------------------------------------------------------------------------------- */
+/* ---- directory --------------------------------------------------------------------------- */
 
 const char *gguf_path(const struct gguf *file)
 {

@@ -3,18 +3,19 @@
  *
  * gguf_open() maps the file read-only (and, for a split file, all its parts), reads header,
  * metadata and tensor directory, and checks every length, product and offset before it is used.
- * After it returned, every string, array and tensor of the directory lies inside the mapping and
- * tensors do not overlap.  Nothing is copied but the directory: strings and arrays point into the
- * mapping.  Meaning (which keys a model needs, which shapes) is not checked here.
+ * After it returned, every string, array and tensor of the directory lies inside the mapping
+ * and tensors do not overlap.  Nothing is copied but the directory: strings and arrays point
+ * into the mapping.  Meaning (which keys a model needs, which shapes) is not checked here.
  *
- * Format: GGUF specification, versions 2 and 3, little endian.
- * Ownership: struct gguf owns the mapping; everything handed out lives until gguf_close().
  * Names of keys and tensors are printable ASCII, so that they may stand in a message; values are
  * arbitrary bytes.  What is larger than the limits below is refused as unsupported, before memory
  * is asked for; no allocation is larger than the bytes of the file justify.
  *
- * Thread: after gguf_open() read-only and safe from any thread, but for gguf_get_strings(), which
- * builds a table at its first call for a key.
+ * Format: GGUF specification, versions 2 and 3, little endian.
+ * Ownership: struct gguf owns the mapping; everything handed out lives until gguf_close().
+ *
+ * Thread: after gguf_open() read-only and safe from any thread, but for gguf_get_strings(),
+ * which builds a table at its first call for a key.
  */
 #ifndef ENGINE_FILE_GGUF_H
 #define ENGINE_FILE_GGUF_H
@@ -103,18 +104,19 @@ size_t gguf_key_count(const struct gguf *file);
 const struct gguf_key *gguf_key_at(const struct gguf *file, size_t index);
 size_t gguf_tensor_count(const struct gguf *file);
 const struct gguf_tensor *gguf_tensor_at(const struct gguf *file, size_t index);
-/* The value as it lies in the file (n_bytes of it), for a copy or a listing.  key: of this file. */
+/* The value as it lies in the file (n_bytes of it), for a copy or a listing.  key: of this
+ * file. */
 const uint8_t *gguf_key_bytes(const struct gguf *file, const struct gguf_key *key);
 /* NULL where there is none (a search in an index sorted by name). */
 const struct gguf_key *gguf_find_key(const struct gguf *file, const char *name);
 const struct gguf_tensor *gguf_find_tensor(const struct gguf *file, const char *name);
-/* Tell the kernel how a tensor will be read: drop its pages (after repacking), or read ahead. */
+/* Tell the system how a tensor will be read: drop its pages (after packing), or read ahead. */
 void gguf_tensor_drop_pages(const struct gguf *file, const struct gguf_tensor *tensor);
 void gguf_tensor_read_ahead(const struct gguf *file, const struct gguf_tensor *tensor);
 
 /*
- * Values.  Each returns STATUS_OK, STATUS_NOT_FOUND (no such key; *out untouched, error untouched)
- * or STATUS_DAMAGED (wrong type or out of range; error names key and offset).
+ * Values.  Each returns STATUS_OK, STATUS_NOT_FOUND (no such key; *out untouched, error
+ * untouched) or STATUS_DAMAGED (wrong type or out of range; error names key and offset).
  */
 enum status gguf_get_u32(const struct gguf *file, const char *name, uint32_t *out,
                          struct error *error); /* any integer type whose value fits */

@@ -1,14 +1,14 @@
 /*
  * gguf_directory.c - header, keys and tensor directory of one GGUF file: the attack surface
  *
- * Rules of this file.  A number that the file gives is compared with what is left by subtraction
- * and goes through checked.h before it takes part in a sum or product.  Nothing recurses.  Memory
- * is asked for only after the count behind it was found possible.  Names are checked to be
- * printable before they are stored, and quoted when they are refused.  Every refusal names the
- * key or tensor and the offset of the byte that is wrong.
+ * Rules of this file.  A number that the file gives is compared with what is left by
+ * subtraction and goes through checked.h before it takes part in a sum or product.  Nothing
+ * recurses.  Memory is asked for only after the count behind it was found possible.  Names are
+ * checked to be printable before they are stored, and quoted when they are refused.  Every
+ * refusal names the key or tensor and the offset of the byte that is wrong.
  *
- * DAMAGED is what no correct writer produces; UNSUPPORTED what a correct one could, but is beyond
- * this reader (a later version, nested arrays, a limit of gguf.h).
+ * DAMAGED is what no correct writer produces; UNSUPPORTED what a correct one could, but is
+ * beyond this reader (a later version, nested arrays, a limit of gguf.h).
  */
 #include "engine/file/gguf_part.h"
 
@@ -205,7 +205,7 @@ static enum status take_name(struct cursor *cursor, const char *field, uint64_t 
     return STATUS_OK;
 }
 
-/* ---- header ------------------------------------------------------------------------------------ */
+/* ---- header ------------------------------------------------------------------------------ */
 
 /* What people really have under the name of a model when it is not one. */
 static enum status refuse_magic(const struct cursor *cursor)
@@ -272,7 +272,7 @@ static enum status read_header(struct cursor *cursor)
     return STATUS_OK;
 }
 
-/* ---- keys -------------------------------------------------------------------------------------- */
+/* ---- keys -------------------------------------------------------------------------------- */
 
 static enum status take_value_type(struct cursor *cursor, const char *field,
                                    enum gguf_value_type *out)
@@ -301,8 +301,8 @@ static enum status check_bools(const struct cursor *cursor, const uint8_t *data,
 }
 
 /*
- * Walk over the elements of a string array.  A vocabulary has some 250,000, so this loop is most of
- * the time that opening a file takes: it reads lengths and nothing else.
+ * Walk over the elements of a string array.  A vocabulary has some 250,000, so this loop is
+ * most of the time that opening a file takes: it reads lengths and nothing else.
  */
 static enum status skim_strings(struct cursor *cursor, uint64_t n_elements)
 {
@@ -497,7 +497,7 @@ static enum status read_alignment(struct cursor *cursor)
     return STATUS_OK;
 }
 
-/* ---- tensors ----------------------------------------------------------------------------------- */
+/* ---- tensors ----------------------------------------------------------------------------- */
 
 /* Set n_bytes from type and ne. */
 static enum status measure_tensor(struct cursor *cursor, uint64_t type_offset,
@@ -575,8 +575,8 @@ static enum status read_tensor(struct cursor *cursor, struct gguf_tensor *tensor
     return STATUS_OK;
 }
 
-/* Find the data section.  Its padding is zero by the format: anything else means that the counts of
- * the header are wrong, and the rest of the directory would be taken for weights. */
+/* Find the data section.  Its padding is zero by the format: anything else means that the
+ * counts of the header are wrong, and the rest of the directory would be taken for weights. */
 static enum status find_data(struct cursor *cursor)
 {
     struct gguf_part *part = cursor->part;

@@ -13,7 +13,7 @@ struct gguf {
     struct gguf_tensor *tensors;    /* owns; of all parts */
     struct gguf_name *tensor_names; /* owns; sorted */
     size_t n_tensors;
-    /* Owns.  [key] -> table of an array's strings, made when it is first asked for, else NULL. */
+    /* Owns.  [key]: the strings of an array, made when they are first asked for, else NULL. */
     struct gguf_string **strings;
 };
 

@@ -10,8 +10,8 @@
 
 #include "engine/file/gguf.h"
 
-/* An entry of an index that is sorted by name: equal names become neighbours, whoever made them,
- * and a lookup is a binary search.  A hash table would need a secret to promise as much. */
+/* An entry of an index that is sorted by name: equal names become neighbours, whoever made
+ * them, and a lookup is a binary search.  A hash table would need a secret to promise it. */
 struct gguf_name {
     struct gguf_string name;
     uint32_t index;
@@ -41,15 +41,16 @@ const char *gguf_value_type_name(enum gguf_value_type type);
 uint32_t gguf_load_u32(const uint8_t *bytes);
 uint64_t gguf_load_u64(const uint8_t *bytes);
 
-/* Write name into buffer for a message, other bytes than printable ASCII as \xNN; returns buffer. */
+/* Write name into buffer for a message, other bytes than printable ASCII as \xNN; returns
+ * buffer. */
 const char *gguf_quote(struct gguf_string name, char *buffer, size_t n_bytes);
 
-/* Read and check header, keys and tensors of part->bytes.  On failure the part may hold some of the
- * directory; gguf_part_release() frees it.  Errors as gguf_open(); where: "offset N". */
+/* Read and check header, keys and tensors of part->bytes.  On failure the part may hold some of
+ * the directory; gguf_part_release() frees it.  Errors as gguf_open(); where: "offset N". */
 enum status gguf_part_read(struct gguf_part *part, struct error *error);
 void gguf_part_release(struct gguf_part *part);
 
-/* Sort an index; returns the later one of two entries of the same name, or NULL if all differ. */
+/* Sort an index; returns the later of two entries of the same name, or NULL if all differ. */
 const struct gguf_name *gguf_names_sort(struct gguf_name *names, uint64_t n_names);
 /* The index of name, or -1. */
 int64_t gguf_names_find(const struct gguf_name *names, uint64_t n_names, const char *name,

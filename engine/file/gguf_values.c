@@ -1,9 +1,9 @@
 /*
  * gguf_values.c - values of keys, by the type that the caller needs
  *
- * gguf_directory.c has checked that every value lies inside its file.  What is left is meaning: the
- * type must be the one asked for, a number must fit.  Loads are byte by byte, because values lie at
- * any address.
+ * gguf_directory.c has checked that every value lies inside its file.  What is left is meaning:
+ * the type must be the one asked for, a number must fit.  Loads are byte by byte, because
+ * values lie at any address.
  */
 #include "engine/file/gguf.h"
 
@@ -51,7 +51,7 @@ static enum status refuse_type(const struct gguf *file, const struct gguf_key *k
                   gguf_value_type_name(key->type), wanted);
 }
 
-/* The integer at bytes; false: not an integer type (or a U64 beyond INT64_MAX, *too_large set). */
+/* The integer at bytes; false: not an integer type, or beyond INT64_MAX (*too_large set). */
 static bool load_integer(enum gguf_value_type type, const uint8_t *bytes, int64_t *out,
                          bool *too_large)
 {
@@ -76,7 +76,7 @@ static bool load_integer(enum gguf_value_type type, const uint8_t *bytes, int64_
     }
 }
 
-/* The float at bytes as f32; false: not a float type, or not finite as f32 (*not_finite set). */
+/* The float at bytes as f32; false: not a float type, or not finite (*not_finite set). */
 static bool load_float(enum gguf_value_type type, const uint8_t *bytes, float *out,
                        bool *not_finite)
 {

@@ -1,11 +1,11 @@
 /*
  * gguf_writer.c - writing GGUF version 3 files, whole or not at all
  *
- * Keys are kept as the bytes they will be; tensors as their directory entries.  With the first data
- * (or at the end) header, keys and directory are written, then data follow as they come, each
- * tensor padded to the alignment.  Everything goes to a temporary file beside the final one, which
- * takes its name only after fsync; the folder is synced after that, so that the name survives a
- * loss of power too.
+ * Keys are kept as the bytes they will be; tensors as their directory entries.  With the first
+ * data (or at the end) header, keys and directory are written, then data follow as they come,
+ * each tensor padded to the alignment.  Everything goes to a temporary file beside the final
+ * one, which takes its name only after fsync; the folder is synced after that, so that the name
+ * survives a loss of power too.
  *
  * The writer accepts only what the reader accepts: the limits of gguf.h hold here as well.
  */
@@ -115,7 +115,7 @@ static bool append_string(struct buffer *buffer, const char *bytes, size_t n_byt
     return append_little(buffer, n_bytes, 8) && append(buffer, bytes, n_bytes);
 }
 
-/* ---- life cycle -------------------------------------------------------------------------------- */
+/* ---- life cycle -------------------------------------------------------------------------- */
 
 /* Create the temporary file beside the final one; its mode is what umask leaves of 0666. */
 static enum status create_temporary(struct gguf_writer *writer, struct error *error)
@@ -186,7 +186,7 @@ void gguf_writer_discard(struct gguf_writer **writer)
     *writer = NULL;
 }
 
-/* ---- keys -------------------------------------------------------------------------------------- */
+/* ---- keys -------------------------------------------------------------------------------- */
 
 static bool valid_name(const char *name, size_t n_bytes, size_t limit)
 {
@@ -211,7 +211,7 @@ static bool key_exists(const struct gguf_writer *writer, const char *name, size_
     return false;
 }
 
-/* general.alignment also rules how this file is laid out: 0 for another key, -1 for a wrong value. */
+/* general.alignment also rules this file's layout: 0 for another key, -1 for a wrong value. */
 static int64_t alignment_of(struct gguf_string name, enum gguf_value_type type,
                             const uint8_t *value)
 {
@@ -229,7 +229,7 @@ static int64_t alignment_of(struct gguf_string name, enum gguf_value_type type,
     return alignment;
 }
 
-/* Add a key with its value as it will lie in the file: value, then more (either may be empty). */
+/* Add a key with its value as it will lie in the file: value, then more (may be empty). */
 static enum status add_key(struct gguf_writer *writer, struct gguf_string name,
                            enum gguf_value_type type, const void *value, size_t n_value,
                            const void *more, size_t n_more, struct error *error)
@@ -376,7 +376,7 @@ enum status gguf_writer_copy_key(struct gguf_writer *writer, const struct gguf *
                    (size_t)key->n_bytes, NULL, 0, error);
 }
 
-/* ---- tensors ----------------------------------------------------------------------------------- */
+/* ---- tensors ----------------------------------------------------------------------------- */
 
 static struct announced *tensor_at(const struct gguf_writer *writer, size_t index)
 {
@@ -431,7 +431,7 @@ enum status gguf_writer_tensor(struct gguf_writer *writer, const char *name,
     return STATUS_OK;
 }
 
-/* ---- output ------------------------------------------------------------------------------------ */
+/* ---- output ------------------------------------------------------------------------------ */
 
 static enum status break_with(struct gguf_writer *writer, const char *what, int number,
                               struct error *error)

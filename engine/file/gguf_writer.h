@@ -1,9 +1,9 @@
 /*
  * gguf_writer.h - writing GGUF version 3 files
  *
- * Keys and tensors are announced first, then data is given in the order of announcement; the file
- * appears under its name only when gguf_writer_finish() succeeded (temporary file in the same
- * folder, fsync, rename), so a full disk leaves an older file whole.
+ * Keys and tensors are announced first, then data is given in the order of announcement; the
+ * file appears under its name only when gguf_writer_finish() succeeded (temporary file in the
+ * same folder, fsync, rename), so a full disk leaves an older file whole.
  *
  * Thread: one writer belongs to one thread.
  */

@@ -1,10 +1,11 @@
 /*
  * tensor_decode.c - from blocks to f32: the values that a file defines
  *
- * Every other form of the weights (packed, multiplied with int8 activations) is measured against
- * these values, so the order of roundings is part of the definition and is written at each type.
- * In short: scales are halves (11 significant bits), so that scale * integer is exact in f32 in
- * every format here; a type rounds once for each element if it adds a minimum, never otherwise.
+ * Every other form of the weights (packed, multiplied with int8 activations) is measured
+ * against these values, so the order of roundings is part of the definition and is written at
+ * each type. In short: scales are halves (11 significant bits), so that scale * integer is
+ * exact in f32 in every format here; a type rounds once for each element if it adds a minimum,
+ * never otherwise.
  *
  * Source of the layouts: GGUF specification; qwen35 fact sheet, section 5.
  */
@@ -80,7 +81,7 @@ static void decode_q5_0(const uint8_t *block, float *out)
     }
 }
 
-/* half d, m; u32 fifth bits; nibbles[16].  x = d * n + m: the product is exact, the sum rounds. */
+/* half d, m; u32 fifth bits; nibbles[16].  x = d * n + m: exact product, the sum rounds. */
 static void decode_q5_1(const uint8_t *block, float *out)
 {
     float scale = half_to_float(load_u16(block));
@@ -156,9 +157,9 @@ static void decode_q5_k(const uint8_t *block, float *out)
 }
 
 /*
- * low[128], high[64], i8 scale[16], half d at the end.  Each half of 128 elements has four runs of
- * 32: run r takes its low nibble from low[32 * (r % 2) + i], the lower one for r < 2, and its two
- * high bits from bits 2r of high[i].  x = (d * s) * (v - 32): 11 + 7 + 6 bits, exact.
+ * low[128], high[64], i8 scale[16], half d at the end.  Each half of 128 elements has four runs
+ * of 32: run r takes its low nibble from low[32 * (r % 2) + i], the lower one for r < 2, and
+ * its two high bits from bits 2r of high[i].  x = (d * s) * (v - 32): 11 + 7 + 6 bits, exact.
  */
 static void decode_q6_k(const uint8_t *block, float *out)
 {
@@ -195,8 +196,8 @@ static void decode_iq4_nl(const uint8_t *block, float *out)
 }
 
 /*
- * half d; u16 high bits of the scales; u8 low bits [4]; nibbles[128], 16 bytes for each sub-block.
- * x = (d * (s - 32)) * level[n]: 11 + 6 + 7 bits, exact.
+ * half d; u16 high bits of the scales; u8 low bits [4]; nibbles[128], 16 bytes for each
+ * sub-block. x = (d * (s - 32)) * level[n]: 11 + 6 + 7 bits, exact.
  */
 static void decode_iq4_xs(const uint8_t *block, float *out)
 {

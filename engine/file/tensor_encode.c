@@ -1,13 +1,14 @@
 /*
  * tensor_encode.c - from f32 to blocks: choosing scales and codes with a small squared error
  *
- * Each block is fitted by least squares.  For given integer codes the best scale (and minimum) is a
- * closed formula; for a given scale the best codes are the nearest ones.  The encoders try several
- * starting scales, take the better of the fits, round the scales to what the block can store and
- * then choose the codes again for the stored scales, so that the codes make up for their rounding.
+ * Each block is fitted by least squares.  For given integer codes the best scale (and minimum)
+ * is a closed formula; for a given scale the best codes are the nearest ones.  The encoders try
+ * several starting scales, take the better of the fits, round the scales to what the block can
+ * store and then choose the codes again for the stored scales, so that the codes make up for
+ * their rounding.
  *
- * A row that already lies on the grid of a 32-element type comes back bit for bit: the step that
- * looks for such a grid is tried first.
+ * A row that already lies on the grid of a 32-element type comes back bit for bit: the step
+ * that looks for such a grid is tried first.
  *
  * Sums are plain loops in one order, without libm: the same bytes on every machine.
  */
@@ -32,8 +33,8 @@ static int round_even(float value)
     return (int)((value + shift) - shift);
 }
 
-/* The code in low..high that is nearest to value, which may be beyond any integer (or NaN, where
- * sums of huge values overflowed). */
+/* The code in low..high that is nearest to value, which may be beyond any integer (or NaN,
+ * where sums of huge values overflowed). */
 static int nearest_code(float value, int low, int high)
 {
     if (!(value > (float)low))
@@ -73,13 +74,13 @@ static float largest_magnitude(const float *x, int n)
     return largest;
 }
 
-/* ---- x = scale * code, codes low..high (low = -high - 1) ------------------------------------------ */
+/* ---- x = scale * code, codes low..high (low = -high - 1) --------------------------------- */
 
 /*
  * The scale that best fits n values.  For codes q the best scale is sum(x q) / sum(q q), and it
  * lowers the squared error from sum(x x) by sum(x q)^2 / sum(q q), which is the measure here.
- * Tried are scales that put the largest value near the end of the codes, on either side, because
- * the negative side has one code more.
+ * Tried are scales that put the largest value near the end of the codes, on either side,
+ * because the negative side has one code more.
  */
 static float fit_scale(const float *x, int n, int low, int high)
 {
@@ -145,7 +146,7 @@ static uint16_t encode_symmetric(const float *x, int n, int low, int high, int *
     return half;
 }
 
-/* ---- x = scale * code + minimum, codes 0..high ------------------------------------------------------ */
+/* ---- x = scale * code + minimum, codes 0..high ------------------------------------------- */
 
 struct affine {
     float scale;
@@ -268,11 +269,11 @@ static void encode_affine(const float *x, int n, int high, uint16_t *scale, uint
         codes[i] = nearest_code((x[i] - offset) * inverse, 0, high);
 }
 
-/* ---- blocks of 32 ---------------------------------------------------------------------------------- */
+/* ---- blocks of 32 ------------------------------------------------------------------------ */
 
 static void encode_q8_0(const float *x, uint8_t *block)
 {
-    /* The finest of the types: its error is a rounding to 1/127, no search is worth its time. */
+    /* The finest of the types: its error is a rounding to 1/127, not worth a search. */
     uint16_t half = finite_half(largest_magnitude(x, 32) / 127.0f);
     float inverse = reciprocal(half_to_float(half));
 
@@ -338,7 +339,7 @@ static void encode_q5_1(const float *x, uint8_t *block)
     store_nibbles(codes, block + 8);
 }
 
-/* ---- Q4_K and Q5_K: x = d * s * code - dmin * m over eight sub-blocks of 32 ------------------------- */
+/* ---- Q4_K and Q5_K: x = d * s * code - dmin * m over eight sub-blocks of 32 -------------- */
 
 struct k_block {
     uint16_t d, d_minimum; /* halves */
@@ -518,7 +519,7 @@ static void encode_q5_k(const float *x, uint8_t *out)
     store_k_nibbles(codes, out + 48);
 }
 
-/* ---- Q6_K: x = d * s * (code - 32) over sixteen sub-blocks of 16 ------------------------------------ */
+/* ---- Q6_K: x = d * s * (code - 32) over sixteen sub-blocks of 16 ------------------------- */
 
 static float symmetric_error(const float *x, int n, int low, int high, float scale)
 {
@@ -615,7 +616,7 @@ static void encode_q6_k(const float *x, uint8_t *out)
     store_u16(out + 208, d);
 }
 
-/* ---- rows ------------------------------------------------------------------------------------------ */
+/* ---- rows -------------------------------------------------------------------------------- */
 
 static bool all_finite(const float *values, size_t n_elements)
 {

@@ -2,8 +2,8 @@
  * tensor_type.h - the tensor types of GGUF and their block formats
  *
  * A row of a tensor is a whole number of blocks; a block holds block_elements values in
- * block_bytes bytes.  Layouts: GGUF specification and reference/qwen35.md section 5 of the design.
- * Decoding a row gives exactly the f32 values that the format defines (no tolerance).
+ * block_bytes bytes.  Layouts: GGUF specification and reference/qwen35.md section 5 of the
+ * design. Decoding a row gives exactly the f32 values that the format defines (no tolerance).
  *
  * Thread: all functions are pure.
  */
@@ -76,9 +76,9 @@ uint16_t float_to_bfloat16(float value);
 void tensor_row_decode(enum tensor_type type, const void *row, float *out, size_t n_elements);
 
 /*
- * Encode n_elements values.  Types: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K, Q6_K.
- * Returns false for a type that cannot be encoded, and for values that are not finite when the type
- * is one of blocks.  Deterministic: the same bytes on every machine.
+ * Encode n_elements values.  Types: F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q4_K, Q5_K,
+ * Q6_K. Returns false for a type that cannot be encoded, and for values that are not finite
+ * when the type is one of blocks.  Deterministic: the same bytes on every machine.
  */
 bool tensor_row_encode(enum tensor_type type, const float *values, void *row,
                        size_t n_elements);

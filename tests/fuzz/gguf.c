@@ -1,14 +1,14 @@
 /*
- * gguf.c - fuzzing the GGUF reader: any bytes are opened or refused, what is opened is safe to use
+ * gguf.c - fuzzing the GGUF reader: any bytes are refused, or opened and then safe to use
  *
  * make fuzz SECONDS=20 builds this with clang's libFuzzer, ASan and UBSan, and runs it from the
- * files of tests/fuzz/corpus/gguf; what it finds new is kept under build/fuzz/corpus.  By hand, with
- * the format's words:
+ * files of tests/fuzz/corpus/gguf; what it finds new is kept under build/fuzz/corpus.  By hand,
+ * with the format's words:
  *
- *     build/fuzz/tests/fuzz/gguf -dict=tests/fuzz/gguf.dict -max_len=65536 build/fuzz/corpus/gguf
+ *     build/fuzz/tests/fuzz/gguf -dict=tests/fuzz/gguf.dict build/fuzz/corpus/gguf
  *
- * A crash leaves a file crash-*: give it as the only argument to run it again, then make a fixture
- * of tests/unit/gguf_attacks.c from it.
+ * A crash leaves a file crash-*: give it as the only argument to run it again, then make a
+ * fixture of tests/unit/gguf_attacks.c from it.
  */
 #include <stddef.h>
 #include <stdint.h>

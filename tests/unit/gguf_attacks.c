@@ -1,13 +1,14 @@
 /*
- * gguf_attacks.c - hostile and broken GGUF files: each refused with the right line, none believed
+ * gguf_attacks.c - hostile and broken GGUF files: each refused with the right line
  *
- * The list follows the advisories against GGUF readers: counts and lengths that wrap when they are
- * multiplied, sizes just below 2^64, offsets beyond the end, overlapping and unaligned tensors,
- * impossible alignments, names twice or with control characters, truncation at every byte.
+ * The list follows the advisories against GGUF readers: counts and lengths that wrap when they
+ * are multiplied, sizes just below 2^64, offsets beyond the end, overlapping and unaligned
+ * tensors, impossible alignments, names twice or with control characters, truncation at every
+ * byte.
  *
- * One small valid file is built with the place of each field noted.  An attack is a few fields and
- * the values to put there; the refusal must name the place of the first of them.  The bytes end at
- * a guard page, so that a read beyond them ends the test even without a sanitizer.
+ * One small valid file is built with the place of each field noted.  An attack is a few fields
+ * and the values to put there; the refusal must name the place of the first of them.  The bytes
+ * end at a guard page, so that a read beyond them ends the test even without a sanitizer.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -180,8 +181,8 @@ static double cpu_seconds(void)
 
 static unsigned n_refused;
 
-/* Open bytes; they must be refused with status, a line that contains says, and the offset (unless
- * it is SIZE_MAX), within 50 ms. */
+/* Open bytes; they must be refused with status, a line that contains says, and the offset
+ * (unless it is SIZE_MAX), within 50 ms. */
 static void assert_refused(const char *name, const uint8_t *bytes, size_t n_bytes,
                            enum status status, const char *says, size_t offset)
 {
@@ -244,7 +245,7 @@ static void attack(enum field field, uint64_t value, enum status status, const c
 #define LAST(n) (UINT64_MAX - (n)) /* 2^64 - 1 - n */
 #define N(list) (sizeof(list) / sizeof(list)[0])
 
-/* ---- the attacks ------------------------------------------------------------------------------- */
+/* ---- the attacks ------------------------------------------------------------------------- */
 
 static void the_valid_file_is_accepted(void **state)
 {
@@ -544,7 +545,7 @@ static void tiny_files_of_any_byte(void **state)
         }
 }
 
-/* ---- limits: well-formed, but more than this reader takes --------------------------------------- */
+/* ---- limits: well-formed, but more than this reader takes -------------------------------- */
 
 static void attack_bytes(const char *name, struct bytes *bytes, enum status status,
                          const char *says)
@@ -637,7 +638,7 @@ static void texts_of_two_gigabytes(void **state)
     remove(path);
 }
 
-/* ---- bit flips: refused or right, never worse ---------------------------------------------------- */
+/* ---- bit flips: refused or right, never worse -------------------------------------------- */
 
 static unsigned open_and_walk(const uint8_t *bytes, size_t n_bytes)
 {

@@ -266,7 +266,7 @@ static void a_failed_write_leaves_the_old_file_whole(void **state)
     remove(path);
 }
 
-/* In a child that sees a small disk of its own: 0 right, 1 wrong, 77 such a disk cannot be had. */
+/* In a child that sees a small disk of its own: 0 right, 1 wrong, 77 there is no such disk. */
 static int write_on_a_full_disk(const char *path)
 {
     struct gguf_writer *writer;

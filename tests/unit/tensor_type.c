@@ -128,9 +128,9 @@ static void bfloat16_is_the_upper_half_of_f32(void **state)
 }
 
 /*
- * Decode one block of random bits and compare with the formula of the format, worked out in double
- * by a second hand.  Every product is exact in double; a sum of two products is too for scales of
- * ordinary size, so rounding the double once must give the very bits.
+ * Decode one block of random bits and compare with the formula of the format, worked out in
+ * double by a second hand.  Every product is exact in double; a sum of two products is too for
+ * scales of ordinary size, so rounding the double once must give the very bits.
  */
 static void check_block(enum tensor_type type, double (*value)(const uint8_t *block, size_t i),
                         const int *half_places)

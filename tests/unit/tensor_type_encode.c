@@ -1,5 +1,5 @@
 /*
- * tensor_type_encode.c - how far encoded values are from what they were, and that it never changes
+ * tensor_type_encode.c - how far encoded values are from what they were, and always will be
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,7 +27,7 @@ static double uniform(void)
     return (double)(random_state >> 40) / 0x1p24;
 }
 
-/* Close to a Gaussian (a sum of twelve uniform numbers) and without libm: the same everywhere. */
+/* Nearly Gaussian (a sum of twelve uniform numbers), without libm: the same everywhere. */
 static void fill_gaussian(float deviation)
 {
     random_state = 7;
@@ -66,9 +66,9 @@ static size_t row_bytes(enum tensor_type type)
     return (size_t)N / info->block_elements * info->block_bytes;
 }
 
-/* limit: rms of the error over rms of the values, on Gaussian data.  again: the same of what comes
- * back when the decoded values are encoded once more.  fingerprint: of the bytes; it changes only
- * when the encoder is changed on purpose. */
+/* limit: rms of the error over rms of the values, on Gaussian data.  again: the same of what
+ * comes back when the decoded values are encoded once more.  fingerprint: of the bytes; it
+ * changes only when the encoder is changed on purpose. */
 static const struct {
     enum tensor_type type;
     double limit;
@@ -119,7 +119,7 @@ static void bytes_never_change(void **state)
     }
 }
 
-/* Blocks that have no spread, one value, one sign, or values at the ends of what halves hold. */
+/* Blocks of no spread, one value, one sign, or values at the ends of what halves hold. */
 static void odd_blocks_stay_finite_and_close(void **state)
 {
     static const struct {

@@ -1,8 +1,8 @@
 /*
- * tensor_type_golden.c - files of another program's quantiser decode to the weights they came from
+ * tensor_type_golden.c - files of another program's quantiser decode to their source
  *
- * Layout mistakes that a formula and its test could share would show here as large errors: the Q8_0
- * and Q4_K_M files were made by llama.cpp from the F32 file.
+ * Layout mistakes that a formula and its test could share would show here as large errors: the
+ * Q8_0 and Q4_K_M files were made by llama.cpp from the F32 file.
  */
 #include <setjmp.h>
 #include <stdarg.h>
