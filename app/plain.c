@@ -54,7 +54,6 @@ static void catch_while_reading(bool catch)
 {
     struct sigaction action = {.sa_handler = catch ? on_signal_while_reading : SIG_DFL};
 
-    sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < N_WHILE_READING; i++)
         sigaction(while_reading[i], &action, NULL);
 }

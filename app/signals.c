@@ -54,12 +54,23 @@ void signals_unblock(bool interrupt)
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
+/*
+ * SIGTSTP is blocked, so this never runs; but a signal with the default action is one that ncurses
+ * sets to be ignored while it draws, and that throws a pending one away.
+ */
+static void keep_pending(int number)
+{
+    (void)number;
+}
+
 int signals_open(void)
 {
     sigset_t set = ordinary_set();
     struct sigaction ignore = {.sa_handler = SIG_IGN};
+    struct sigaction keep = {.sa_handler = keep_pending};
 
     signals_block();
+    sigaction(SIGTSTP, &keep, NULL);
     /* A reader that went away shows as a failed write. */
     sigaction(SIGPIPE, &ignore, NULL);
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -121,12 +132,7 @@ void signals_name_model(const char *name)
             n_bytes < (int)sizeof bus_message ? n_bytes : (int)sizeof bus_message - 1;
 }
 
-void signals_stop_group(void)
-{
-    kill(0, SIGTSTP);
-}
-
-void signals_stop_self(void)
+void signals_stop(bool group)
 {
     struct sigaction standard = {.sa_handler = SIG_DFL};
     struct sigaction saved;
@@ -138,7 +144,10 @@ void signals_stop_self(void)
     sigemptyset(&go_on);
     sigaddset(&go_on, SIGCONT);
     sigaction(SIGTSTP, &standard, &saved);
-    raise(SIGTSTP);
+    if (group)
+        kill(0, SIGTSTP);
+    else
+        raise(SIGTSTP);
     pthread_sigmask(SIG_UNBLOCK, &stop, &mask);
     /* Here the process stands still until SIGCONT. */
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
