@@ -109,10 +109,12 @@ void signals_catch_crashes(void (*restore_terminal)(void))
     stack_t stack = {.ss_sp = alternate_stack, .ss_size = sizeof alternate_stack};
     struct sigaction action = {.sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK};
 
-    /* Once: a second call would take our own handler for the one that was there before. */
-    if (restore != NULL)
-        return;
+    bool installed = restore != NULL;
+
     restore = restore_terminal;
+    /* Once: a second time our own handler would be taken for the one that was there before. */
+    if (installed)
+        return;
     sigaltstack(&stack, NULL);
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < N_CRASHES; i++)

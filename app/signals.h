@@ -17,7 +17,10 @@
 int signals_open(void);
 /* The next signal, 0 when there is none. */
 int signals_next(int signal_fd);
-/* Handlers of SIGSEGV, SIGBUS, SIGABRT, SIGFPE and SIGILL; the function must be safe in them. */
+/*
+ * Handlers of SIGSEGV, SIGBUS, SIGABRT, SIGFPE and SIGILL; the function must be safe in them.  A
+ * later call changes the function.
+ */
 void signals_catch_crashes(void (*restore_terminal)(void));
 /*
  * The file that the model is mapped from: a SIGBUS of a page that the file no longer has is told
