@@ -47,6 +47,10 @@ endif
 $(BUILD)/engine/kernels/%_avx2.o:   isa := -mavx2 -mfma -mf16c
 $(BUILD)/engine/kernels/%_avx512.o: isa := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni
 $(BUILD)/engine/kernels/%_neon.o:   isa := -march=armv8.2-a+dotprod+fp16
+# Unrolled vector code: gcc needs minutes to put UBSan's checks into it.  ASan watches its memory.
+ifdef SANITIZE
+$(BUILD)/engine/kernels/%_avx2.o $(BUILD)/engine/kernels/%_avx512.o: isa += -fno-sanitize=undefined
+endif
 $(BUILD)/engine/kernels/%.o:        optimise := -O3
 
 obj  = $(patsubst %.c,$(BUILD)/%.o,$(1))

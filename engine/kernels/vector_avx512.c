@@ -13,7 +13,9 @@
 /* First n of 16 lanes */
 INLINE __mmask16 first_lanes(size_t n)
 {
-    return n >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << n) - 1);
+    uint32_t mask = n >= 16 ? 0xffffu : (1u << n) - 1;
+
+    return (__mmask16)mask;
 }
 
 /* Halves are added: 8, 4, 2, 1 lanes. */
