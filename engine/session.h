@@ -53,7 +53,9 @@ struct session_hooks {
 /*
  * Consume tokens in chunks.  The logits of the last n_logits tokens (0 .. n_tokens) go to logits
  * [n_logits][n_vocab]; only those rows are computed.
- * A chunk commits at its end: on failure or cancel the state is that of the chunks before it.
+ * A chunk commits at its end: on failure or cancel the state is that of the chunks before it.  A
+ * pass of one token works on the state itself: it is not cancelled inside, and when it fails the
+ * state is lost until session_reset() or session_restore().
  * Errors: CONTEXT_FULL (nothing consumed), USAGE (id out of range; nothing consumed), CANCELLED,
  * FAILED (a value that is not a number: layer and position named).
  */
@@ -113,7 +115,8 @@ struct generation_result {
 
 /*
  * Feed `prompt` (at least one token), then choose token after token.  When it returns, the session
- * has consumed the prompt and all tokens given to the sink, or all but the last.
+ * has consumed the prompt and all tokens given to the sink, or all but the last.  Cancelled inside
+ * the prompt (hooks->cancel): STATUS_CANCELLED, as session_eval().
  */
 enum status session_generate(struct session *session, const int32_t *prompt, size_t n_prompt,
                              const struct generation *generation,

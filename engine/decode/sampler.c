@@ -10,14 +10,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const float WEIGHT_ONE = 0x1p44f; /* 2^24 tokens of this weight fit 64 bits twice over */
 static const double LN2 = 0x1.62e42fefa39efp-1;
 
+/*
+ * Gaps from the largest logit are counted in steps of 2^-20 of a power of two: 10 bits for each
+ * table, and what is above them halves the weight.  The largest weight is 2^44, so that 2^18 of them
+ * fit 64 bits; gaps of 45 halvings and more weigh nothing.
+ */
 enum {
-    /* Tokens are counted by (largest - logit) / T in steps of 1 / 32; from 32 on weights are 0. */
-    BUCKETS_PER_UNIT = 32,
-    N_BUCKETS = 32 * BUCKETS_PER_UNIT
+    STEP_BITS = 20,
+    ONE_BITS = 44,
+    FINE_BITS = 28,
+    BUCKET_BITS = 5, /* 32 buckets for each halving */
+    N_BUCKETS = (ONE_BITS + 1) << BUCKET_BITS
 };
+static const uint64_t NO_WEIGHT = (uint64_t)(ONE_BITS + 1) << STEP_BITS;
+
+static uint32_t block_count(uint32_t n_vocab)
+{
+    return (n_vocab + SAMPLER_BLOCK - 1) / SAMPLER_BLOCK;
+}
+
+static void make_tables(struct sampler *sampler)
+{
+    for (int i = 0; i < SAMPLER_TABLE; i++) {
+        const double coarse = math_exp64(-LN2 * i / SAMPLER_TABLE);
+        const double fine = 1 - math_exp64(-LN2 * i / SAMPLER_TABLE / SAMPLER_TABLE);
+        sampler->coarse[i] = (uint64_t)(coarse * (double)(UINT64_C(1) << ONE_BITS) + 0.5);
+        sampler->fine[i] = (uint32_t)(fine * (1 << FINE_BITS) + 0.5);
+    }
+}
 
 enum status sampler_init(struct sampler *out, uint32_t n_vocab, struct error *error)
 {
@@ -25,8 +47,11 @@ enum status sampler_init(struct sampler *out, uint32_t n_vocab, struct error *er
     out->keys = checked_allocate(n_vocab, sizeof *out->keys);
     out->counts = checked_allocate_zeroed(n_vocab, sizeof *out->counts);
     out->seen = checked_allocate(n_vocab, sizeof *out->seen);
-    if (out->keys && out->counts && out->seen)
+    out->maxima = checked_allocate(block_count(n_vocab), sizeof *out->maxima);
+    if (out->keys && out->counts && out->seen && out->maxima) {
+        make_tables(out);
         return STATUS_OK;
+    }
     sampler_release(out);
     return error_set(error, STATUS_NO_MEMORY, "no memory for a sampler");
 }
@@ -34,6 +59,7 @@ enum status sampler_init(struct sampler *out, uint32_t n_vocab, struct error *er
 void sampler_release(struct sampler *sampler)
 {
     free(sampler->keys);
+    free(sampler->maxima);
     free(sampler->counts);
     free(sampler->seen);
     memset(sampler, 0, sizeof *sampler);
@@ -64,19 +90,42 @@ static void penalise(const struct sampler *sampler, const struct sampling *s, fl
     }
 }
 
-/* The largest logit and the lowest id that has it; -1: there is none. */
-static int32_t largest(const float *logits, uint32_t n)
+/* The largest of n <= SAMPLER_BLOCK logits; NaN is passed over.  Lanes, so that it is vectorised. */
+static float block_maximum(const float *logits, uint32_t n)
 {
-    int32_t best = -1;
-    float value = -__builtin_inff();
+    enum { LANES = 16 };
+    float lanes[LANES], most = -__builtin_inff();
+    uint32_t i = 0;
 
-    for (uint32_t i = 0; i < n; i++) {
-        if (logits[i] > value) { /* false for NaN */
-            value = logits[i];
-            best = (int32_t)i;
-        }
+    for (int lane = 0; lane < LANES; lane++)
+        lanes[lane] = most;
+    for (; i + LANES <= n; i += LANES)
+        for (int lane = 0; lane < LANES; lane++)
+            lanes[lane] = logits[i + lane] > lanes[lane] ? logits[i + lane] : lanes[lane];
+    for (; i < n; i++)
+        lanes[0] = logits[i] > lanes[0] ? logits[i] : lanes[0];
+    for (int lane = 0; lane < LANES; lane++)
+        most = lanes[lane] > most ? lanes[lane] : most;
+    return most;
+}
+
+/* Fill in maxima; the lowest id with the largest logit of all, or -1: there is none. */
+static int32_t largest(const float *logits, uint32_t n_vocab, float *maxima)
+{
+    uint32_t best = 0, id;
+
+    for (uint32_t block = 0; block < block_count(n_vocab); block++) {
+        const uint32_t first = block * SAMPLER_BLOCK, left = n_vocab - first;
+        maxima[block] =
+            block_maximum(logits + first, left < SAMPLER_BLOCK ? left : SAMPLER_BLOCK);
+        if (maxima[block] > maxima[best])
+            best = block;
     }
-    return best;
+    if (!(maxima[best] > -__builtin_inff()))
+        return -1;
+    for (id = best * SAMPLER_BLOCK; !(logits[id] >= maxima[best]); id++)
+        continue;
+    return (int32_t)id;
 }
 
 /* Order ---------------------------------------------------------------------------------------- */
@@ -131,6 +180,7 @@ static void sort_descending(uint64_t *keys, size_t n)
 /* Truncation ----------------------------------------------------------------------------------- */
 
 struct truncation {
+    const struct sampler *sampler;
     const float *logits;
     uint32_t n_vocab;
     float largest;
@@ -146,9 +196,35 @@ static double distance(const struct truncation *t, float logit)
     return ((double)logit - (double)t->largest) * t->inverse_temperature;
 }
 
-static uint64_t weight(const struct truncation *t, float logit)
+/* The distance in steps, at most NO_WEIGHT. */
+static uint64_t steps_to(const struct truncation *t, float logit)
 {
-    return (uint64_t)(math_exp((float)distance(t, logit)) * WEIGHT_ONE);
+    const double steps = distance(t, logit) * (-(double)(1 << STEP_BITS) / LN2);
+
+    return steps < (double)NO_WEIGHT ? (uint64_t)(int64_t)steps : NO_WEIGHT;
+}
+
+/* About 2^(44 - steps / 2^20) */
+static uint64_t weight(const struct truncation *t, uint64_t steps)
+{
+    const uint64_t coarse = t->sampler->coarse[steps >> 10 & (SAMPLER_TABLE - 1)];
+    const uint64_t fine = t->sampler->fine[steps & (SAMPLER_TABLE - 1)];
+
+    return (coarse - (coarse * fine >> FINE_BITS)) >> (steps >> STEP_BITS);
+}
+
+static uint32_t bucket(uint64_t steps)
+{
+    return (uint32_t)(steps >> (STEP_BITS - BUCKET_BITS));
+}
+
+/* The first token at or behind id in whose block a logit reaches the bound; n_vocab: none. */
+static uint32_t skip_blocks(const struct truncation *t, uint32_t id, float bound)
+{
+    while (id < t->n_vocab && id % SAMPLER_BLOCK == 0 &&
+           !(t->sampler->maxima[id / SAMPLER_BLOCK] >= bound))
+        id += SAMPLER_BLOCK;
+    return id < t->n_vocab ? id : t->n_vocab;
 }
 
 /* Keep the k largest: keys [n_keys], sorted. */
@@ -158,7 +234,7 @@ static void keep_top_k(struct truncation *t, uint32_t k)
     float least = -__builtin_inff();
     size_t n = 0;
 
-    for (uint32_t i = 0; i < t->n_vocab; i++) {
+    for (uint32_t i = 0; (i = skip_blocks(t, i, least)) < t->n_vocab; i++) {
         uint64_t key;
         if (!(t->logits[i] > least)) /* an equal logit has a higher id than what is kept */
             continue;
@@ -184,18 +260,35 @@ static uint64_t reach(const struct truncation *t, const uint64_t *keys, size_t n
                       uint64_t before, double target)
 {
     for (size_t i = 0; i < n; i++) {
-        before += weight(t, t->logits[key_id(keys[i])]);
+        before += weight(t, steps_to(t, t->logits[key_id(keys[i])]));
         if ((double)before >= target)
             return keys[i];
     }
     return keys[n - 1];
 }
 
-static uint32_t bucket(const struct truncation *t, float logit)
+/* The logit that is so many steps below the largest, about. */
+static double logit_at(const struct truncation *t, uint64_t steps)
 {
-    const double steps = -distance(t, logit) * BUCKETS_PER_UNIT;
+    return (double)t->largest -
+           (double)steps * (LN2 / (1 << STEP_BITS)) / t->inverse_temperature;
+}
 
-    return steps < N_BUCKETS ? (uint32_t)steps : N_BUCKETS;
+/* Tokens of one bucket to keys, sorted; returns how many. */
+static size_t collect_bucket(const struct truncation *t, uint32_t wanted)
+{
+    const uint64_t width = 1 << (STEP_BITS - BUCKET_BITS);
+    /* Logits outside of these bounds are not in the bucket, whatever the rounding. */
+    const float least = (float)logit_at(t, (wanted + 2) * width);
+    const float most = wanted > 1 ? (float)logit_at(t, (wanted - 1) * width) : t->largest;
+    size_t n = 0;
+
+    for (uint32_t i = 0; (i = skip_blocks(t, i, least)) < t->n_vocab; i++)
+        if (t->logits[i] >= least && t->logits[i] <= most &&
+            bucket(steps_to(t, t->logits[i])) == wanted)
+            t->keys[n++] = key_of(t->logits[i], i);
+    sort_descending(t->keys, n);
+    return n;
 }
 
 /*
@@ -204,26 +297,24 @@ static uint32_t bucket(const struct truncation *t, float logit)
  */
 static void keep_top_p_of_all(struct truncation *t, float top_p)
 {
+    const float least = (float)logit_at(t, NO_WEIGHT);
     uint64_t sums[N_BUCKETS + 1] = {0}, total = 0, before = 0;
     uint32_t crossing = 0;
-    size_t n = 0;
+    size_t n;
     double target;
 
-    for (uint32_t i = 0; i < t->n_vocab; i++) {
-        const float logit = t->logits[i];
-        if (logit > -__builtin_inff()) {
-            const uint64_t w = weight(t, logit);
-            sums[bucket(t, logit)] += w;
+    for (uint32_t i = 0; (i = skip_blocks(t, i, least)) < t->n_vocab; i++) {
+        if (t->logits[i] >= least) {
+            const uint64_t steps = steps_to(t, t->logits[i]);
+            const uint64_t w = weight(t, steps);
+            sums[bucket(steps)] += w;
             total += w;
         }
     }
     target = (double)top_p * (double)total;
     while (crossing < N_BUCKETS && (double)(before + sums[crossing]) < target)
         before += sums[crossing++];
-    for (uint32_t i = 0; i < t->n_vocab; i++)
-        if (t->logits[i] > -__builtin_inff() && bucket(t, t->logits[i]) == crossing)
-            t->keys[n++] = key_of(t->logits[i], i);
-    sort_descending(t->keys, n);
+    n = collect_bucket(t, crossing);
     if (n > 0)
         t->threshold = reach(t, t->keys, n, before, target);
 }
@@ -237,7 +328,7 @@ static void keep_top_p(struct truncation *t, float top_p)
         return;
     }
     for (size_t i = 0; i < t->n_keys; i++)
-        total += weight(t, t->logits[key_id(t->keys[i])]);
+        total += weight(t, steps_to(t, t->logits[key_id(t->keys[i])]));
     t->threshold = reach(t, t->keys, t->n_keys, 0, (double)top_p * (double)total);
 }
 
@@ -310,10 +401,19 @@ static void consider(const struct truncation *t, struct choice *choice, uint32_t
     }
 }
 
+/* The logit of a key; the inverse of key_of(). */
+static float key_logit(uint64_t key)
+{
+    const uint32_t bits = (uint32_t)(key >> 32);
+
+    return math_float_of(bits & 0x80000000u ? bits & 0x7fffffffu : ~bits);
+}
+
 /* The survivor with the largest sum of logit and noise. */
 static int32_t draw(const struct truncation *t, uint64_t base, int32_t best)
 {
     struct choice choice = {base, 0, -1};
+    const float least = t->threshold ? key_logit(t->threshold) : -__builtin_inff();
 
     consider(t, &choice, (uint32_t)best); /* the likeliest first: it rules out most others */
     if (t->n_keys > 0) {
@@ -321,7 +421,7 @@ static int32_t draw(const struct truncation *t, uint64_t base, int32_t best)
             consider(t, &choice, key_id(t->keys[i]));
         return choice.id;
     }
-    for (uint32_t i = 0; i < t->n_vocab; i++)
+    for (uint32_t i = 0; (i = skip_blocks(t, i, least)) < t->n_vocab; i++)
         if (t->logits[i] > -__builtin_inff() && key_of(t->logits[i], i) >= t->threshold)
             consider(t, &choice, i);
     return choice.id;
@@ -346,12 +446,14 @@ static void keep_min_p(struct truncation *t, float min_p)
 int32_t sampler_choose(struct sampler *sampler, const struct sampling *sampling, float *logits,
                        uint64_t noise_seed, uint32_t position)
 {
-    struct truncation t = {
-        .logits = logits, .n_vocab = sampler->n_vocab, .keys = sampler->keys};
+    struct truncation t = {.logits = logits,
+                           .sampler = sampler,
+                           .n_vocab = sampler->n_vocab,
+                           .keys = sampler->keys};
     int32_t best;
 
     penalise(sampler, sampling, logits);
-    best = largest(logits, sampler->n_vocab);
+    best = largest(logits, sampler->n_vocab, sampler->maxima);
     if (best < 0 || sampling->temperature <= 0 || logits[best] == __builtin_inff())
         return best;
     t.largest = logits[best];

@@ -5,8 +5,8 @@
  * the tokens sorted by (logit descending, id ascending), so that all of them together are one
  * threshold in that order; no part of the table is sorted but what is near it.
  *
- * Probabilities are whole numbers, weight = floor(exp((logit - largest) / T) * 2^44): their sums are
- * exact in any order.  Choice: the survivor with the largest logit / T + noise, where noise is
+ * Probabilities are whole numbers, about exp((logit - largest) / T) * 2^44 (within a millionth, from
+ * tables): their sums are exact in any order.  Choice: the survivor with the largest logit / T + noise, where noise is
  * -log(-log(u)), u in (0, 1) from 52 bits of a hash of (seed, position, id); this draws a token with
  * its probability among the survivors (Gumbel-max).  Equal sums: the lowest id.
  *
@@ -22,12 +22,20 @@
 #include "engine/error.h"
 #include "engine/sampling.h"
 
+enum {
+    SAMPLER_BLOCK = 64,
+    SAMPLER_TABLE = 1024 /* steps of each of the two tables of powers of two */
+};
+
 struct sampler {
     uint32_t n_vocab;
     uint64_t *keys;   /* owns; [n_vocab], candidates as sortable numbers */
+    float *maxima;    /* owns; largest logit of each block of SAMPLER_BLOCK tokens */
     uint32_t *counts; /* owns; [n_vocab], how often a token was generated */
     int32_t *seen;    /* owns; [n_vocab], the tokens whose count is not zero */
     uint32_t n_seen;
+    uint64_t coarse[SAMPLER_TABLE]; /* 2^44 * 2^(-i / 1024) */
+    uint32_t fine[SAMPLER_TABLE];   /* 2^28 * (1 - 2^(-i / 1024^2)) */
 };
 
 enum status sampler_init(struct sampler *out, uint32_t n_vocab, struct error *error);
