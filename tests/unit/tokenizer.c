@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <pthread.h>
 
+#include "engine/text/merge_queue.h"
 #include "engine/text/merge_table.h"
 #include "engine/text/pretokenizer.h"
 #include "engine/text/tokenizer.h"
@@ -282,6 +283,41 @@ static void merging_is_as_defined(void **state)
     }
 }
 
+/* Keys come out lowest first, whatever order they came in; also keys below the last one. */
+static void queue_gives_the_lowest(void **state)
+{
+    struct merge_queue queue = {0};
+    uint64_t seed = 3, key, held[2000];
+    bool failed = false;
+
+    (void)state;
+    for (int round = 0; round < 200; round++) {
+        size_t n = 0, n_taken = 0;
+        uint64_t spread = (uint64_t)1 << random_below(&seed, 63);
+        while (n_taken < 2000) {
+            if (n < sizeof held / sizeof held[0] && random_below(&seed, 5) > 1) {
+                held[n] = random_next(&seed) % spread;
+                assert_true(merge_queue_push(&queue, held[n++]));
+                continue;
+            }
+            size_t lowest = 0;
+            for (size_t i = 1; i < n; i++)
+                if (held[i] < held[lowest])
+                    lowest = i;
+            assert_int_equal(merge_queue_pop(&queue, &key, &failed), n > 0);
+            n_taken++;
+            if (n) {
+                assert_true(key == held[lowest]);
+                held[lowest] = held[--n];
+            }
+        }
+        while (merge_queue_pop(&queue, &key, &failed))
+            n--;
+        assert_int_equal(n, 0);
+    }
+    merge_queue_release(&queue);
+}
+
 /* Round trips --------------------------------------------------------------------------------- */
 
 static size_t encode_utf8(uint32_t code_point, char *out)
@@ -532,6 +568,7 @@ int main(int n_arguments, char **arguments)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_is_cut_in_words),
         cmocka_unit_test(merging_is_as_defined),
+        cmocka_unit_test(queue_gives_the_lowest),
         cmocka_unit_test(every_code_point_comes_back),
         cmocka_unit_test(broken_bytes_come_back),
         cmocka_unit_test(every_piece_comes_back),
