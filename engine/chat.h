@@ -24,7 +24,11 @@ struct chat_message {
      */
     const int32_t *ids;
     size_t n_ids;
-    const char *thinking; /* of an assistant message: kept by the app, never part of history */
+    /*
+     * Of an assistant message: kept by the app, never part of history.  NULL: not known, and what
+     * the text has in front of its last </think> is taken for it; "" where there was none.
+     */
+    const char *thinking;
     size_t n_thinking;
 };
 
