@@ -125,7 +125,7 @@ size_t config_load_environment(struct config_store *store, struct config_error *
 /*
  * One value as text; false with *error filled: unknown key, wrong type, out of range, or CONFIG_SET
  * for a setting that is read at the start only.  An empty text takes a setting without a built-in
- * value back to "none".
+ * value back to "none"; "default" takes a number or a boolean back to what it was built in with.
  */
 bool config_set(struct config_store *store, const char *key, const char *value,
                 enum config_origin_kind origin, struct config_error *error);

@@ -191,12 +191,16 @@ bool config_set(struct config_store *store, const char *key, const char *value,
                              "\"%s\" is read when banter starts: give --%s or put it in the "
                              "configuration file",
                              option->key, option->flag);
-    if (value[0] == '\0' && option->built_in == NULL && !holds_text(option)) {
-        /* A sampling setting goes back to the model's own value. */
-        parsed = (struct config_value){0};
-        config_store_put(store, option, &parsed, origin, NULL, 0);
-        store->unset[index_of(option)] = true;
-        return true;
+    if (!holds_text(option) &&
+        (strcmp(value, "default") == 0 || (value[0] == '\0' && option->built_in == NULL))) {
+        if (option->built_in != NULL) {
+            value = option->built_in;
+        } else { /* a sampling setting goes back to the model's own value */
+            parsed = (struct config_value){0};
+            config_store_put(store, option, &parsed, origin, NULL, 0);
+            store->unset[index_of(option)] = true;
+            return true;
+        }
     }
     if (!config_value_parse(option, value, NULL, &parsed, what, sizeof what))
         return config_refuse(error, "%s", what);

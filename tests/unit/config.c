@@ -137,6 +137,12 @@ static void empty_means_none(void **state)
     assert_null(config_values(store)->system);
     assert_false(config_given(store, "system"));
     assert_false(config_set(store, "think", "", CONFIG_SET, NULL));
+    assert_true(config_set(store, "top_k", "3", CONFIG_FLAG, NULL));
+    assert_true(config_set(store, "top_k", "default", CONFIG_SET, NULL));
+    assert_false(config_given(store, "top_k"));
+    assert_true(config_set(store, "seed", "3", CONFIG_FLAG, NULL));
+    assert_true(config_set(store, "seed", "default", CONFIG_SET, NULL));
+    assert_int_equal(config_values(store)->seed, -1);
     config_free(&store);
 }
 
