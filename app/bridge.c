@@ -109,6 +109,8 @@ static uint32_t part_block(struct chat *chat, enum chat_part part)
     if (part == CHAT_PART_THINKING) {
         chat->thinking_started = chat_clock(chat);
         *block = display_add(&chat->display, UI_BLOCK_THINKING, "thinking");
+        /* Open while it grows; it folds when the answer begins. */
+        display_fold(&chat->display, *block, false, NULL);
     } else {
         *block = display_add(&chat->display, UI_BLOCK_ANSWER, heading);
     }

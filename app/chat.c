@@ -255,18 +255,18 @@ void chat_regenerate(struct chat *chat, const struct answer_settings *settings)
 /* Lines -------------------------------------------------------------------------------------- */
 
 static const char no_model[] =
-    "There is no model to answer. Leave with /quit and open one:\n"
-    "    banter --model FILE.gguf    or    make chat MODEL=FILE.gguf";
+    "There is no model to answer. Leave with Ctrl-D, then open one:\n"
+    "  banter --model FILE.gguf";
+static const char not_opened[] =
+    "The model could not be opened, so nothing can answer. Leave with Ctrl-D and open another "
+    "one.";
 
 static void message_line(struct chat *chat, const char *text, size_t n_bytes)
 {
     switch (chat->state) {
     case CHAT_NO_MODEL: display_say(&chat->display, UI_BLOCK_NOTICE, "%s", no_model); return;
     case CHAT_LOAD_FAILED:
-        display_say(
-            &chat->display, UI_BLOCK_NOTICE,
-            "The model could not be opened, so nothing can answer. Leave with /quit and "
-            "open another one.");
+        display_say(&chat->display, UI_BLOCK_NOTICE, "%s", not_opened);
         return;
     case CHAT_LOADING: queue_add(chat, text, n_bytes); return;
     case CHAT_READY: break;

@@ -90,7 +90,7 @@ static int run_editor(struct chat *chat, const char *path)
         if (!WIFSTOPPED(status))
             break;
         /* Ctrl-Z in the editor stops the whole job, and `fg` wakes both. */
-        signals_stop_self();
+        signals_stop(false);
         kill(child, SIGCONT);
         chat_stood_still(chat, chat_seconds() - before);
     }

@@ -14,13 +14,13 @@
 
 /* Stopping and going on ---------------------------------------------------------------------- */
 
-static void stand_still(struct chat *chat)
+static void stand_still(struct chat *chat, bool group)
 {
     double before = chat_seconds();
 
     if (chat->display.ui != NULL)
         ui_suspend(chat->display.ui);
-    signals_stop_self();
+    signals_stop(group);
     if (chat->display.ui != NULL)
         ui_resume(chat->display.ui);
     chat_stood_still(chat, chat_seconds() - before);
@@ -54,7 +54,7 @@ static void on_signal(struct chat *chat, int number)
         if (chat->display.ui != NULL)
             ui_resized(chat->display.ui);
         break;
-    case SIGTSTP: stand_still(chat); break;
+    case SIGTSTP: stand_still(chat, false); break;
     case SIGCONT: go_on(chat); break;
     case SIGHUP: hung_up(chat); break;
     case SIGINT:
@@ -75,7 +75,10 @@ static void on_signal(struct chat *chat, int number)
 static void on_ui_event(struct chat *chat, const struct ui_event *event)
 {
     switch (event->type) {
-    case UI_SUBMIT: chat_line(chat, event->text, event->n_bytes); break;
+    case UI_SUBMIT:
+        ui_history_add(chat->display.ui, event->text, event->n_bytes);
+        chat_line(chat, event->text, event->n_bytes);
+        break;
     case UI_INTERRUPT:
         if (chat_busy(chat))
             chat_stop(chat);
@@ -85,7 +88,7 @@ static void on_ui_event(struct chat *chat, const struct ui_event *event)
             display_hint(&chat->display, "Ctrl-D or /quit leaves");
         break;
     case UI_QUIT: chat->leaving = true; break;
-    case UI_SUSPEND: signals_stop_group(); break;
+    case UI_SUSPEND: stand_still(chat, true); break;
     case UI_EDITOR: editor_run(chat, event->text, event->n_bytes); break;
     case UI_KEYS_END: chat->keys_ended = true; break;
     }

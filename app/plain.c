@@ -27,18 +27,24 @@ static bool has_normal_mode, may_paste;
 
 static void catch_while_reading(bool catch);
 
-/* Async-signal-safe throughout. */
-static void on_signal_while_reading(int number)
+/* Async-signal-safe, as the handler below; also for a crash. */
+static void give_terminal_back(void)
 {
     static const char end_paste[] = "\033[?2004l\r";
-    struct termios editing_mode;
-    bool has_editing_mode = tcgetattr(STDIN_FILENO, &editing_mode) == 0;
-    sigset_t this_one;
 
     if (may_paste && write(STDOUT_FILENO, end_paste, sizeof end_paste - 1) < 0)
         may_paste = false;
     if (has_normal_mode)
         tcsetattr(STDIN_FILENO, TCSANOW, &normal_mode);
+}
+
+static void on_signal_while_reading(int number)
+{
+    struct termios editing_mode;
+    bool has_editing_mode = tcgetattr(STDIN_FILENO, &editing_mode) == 0;
+    sigset_t this_one;
+
+    give_terminal_back();
     catch_while_reading(false);
     sigemptyset(&this_one);
     sigaddset(&this_one, number);
@@ -54,7 +60,6 @@ static void catch_while_reading(bool catch)
 {
     struct sigaction action = {.sa_handler = catch ? on_signal_while_reading : SIG_DFL};
 
-    sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < N_WHILE_READING; i++)
         sigaction(while_reading[i], &action, NULL);
 }
@@ -77,6 +82,7 @@ void plain_run(struct chat *chat)
 {
     char *line;
 
+    signals_catch_crashes(give_terminal_back);
     if (chat->state == CHAT_LOADING) {
         puts("status: opening the model");
         fflush(stdout);

@@ -54,12 +54,23 @@ void signals_unblock(bool interrupt)
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
+/*
+ * SIGTSTP is blocked, so this never runs; but a signal with the default action is one that ncurses
+ * sets to be ignored while it draws, and that throws a pending one away.
+ */
+static void keep_pending(int number)
+{
+    (void)number;
+}
+
 int signals_open(void)
 {
     sigset_t set = ordinary_set();
     struct sigaction ignore = {.sa_handler = SIG_IGN};
+    struct sigaction keep = {.sa_handler = keep_pending};
 
     signals_block();
+    sigaction(SIGTSTP, &keep, NULL);
     /* A reader that went away shows as a failed write. */
     sigaction(SIGPIPE, &ignore, NULL);
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -98,10 +109,12 @@ void signals_catch_crashes(void (*restore_terminal)(void))
     stack_t stack = {.ss_sp = alternate_stack, .ss_size = sizeof alternate_stack};
     struct sigaction action = {.sa_sigaction = on_crash, .sa_flags = SA_SIGINFO | SA_ONSTACK};
 
-    /* Once: a second call would take our own handler for the one that was there before. */
-    if (restore != NULL)
-        return;
+    bool installed = restore != NULL;
+
     restore = restore_terminal;
+    /* Once: a second time our own handler would be taken for the one that was there before. */
+    if (installed)
+        return;
     sigaltstack(&stack, NULL);
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < N_CRASHES; i++)
@@ -121,12 +134,7 @@ void signals_name_model(const char *name)
             n_bytes < (int)sizeof bus_message ? n_bytes : (int)sizeof bus_message - 1;
 }
 
-void signals_stop_group(void)
-{
-    kill(0, SIGTSTP);
-}
-
-void signals_stop_self(void)
+void signals_stop(bool group)
 {
     struct sigaction standard = {.sa_handler = SIG_DFL};
     struct sigaction saved;
@@ -138,7 +146,10 @@ void signals_stop_self(void)
     sigemptyset(&go_on);
     sigaddset(&go_on, SIGCONT);
     sigaction(SIGTSTP, &standard, &saved);
-    raise(SIGTSTP);
+    if (group)
+        kill(0, SIGTSTP);
+    else
+        raise(SIGTSTP);
     pthread_sigmask(SIG_UNBLOCK, &stop, &mask);
     /* Here the process stands still until SIGCONT. */
     pthread_sigmask(SIG_SETMASK, &mask, NULL);

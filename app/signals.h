@@ -17,7 +17,10 @@
 int signals_open(void);
 /* The next signal, 0 when there is none. */
 int signals_next(int signal_fd);
-/* Handlers of SIGSEGV, SIGBUS, SIGABRT, SIGFPE and SIGILL; the function must be safe in them. */
+/*
+ * Handlers of SIGSEGV, SIGBUS, SIGABRT, SIGFPE and SIGILL; the function must be safe in them.  A
+ * later call changes the function.
+ */
 void signals_catch_crashes(void (*restore_terminal)(void));
 /*
  * The file that the model is mapped from: a SIGBUS of a page that the file no longer has is told
@@ -25,13 +28,12 @@ void signals_catch_crashes(void (*restore_terminal)(void));
  */
 void signals_name_model(const char *name);
 
-/* Stop the whole process group, as Ctrl-Z does: this process gets it through the signalfd. */
-void signals_stop_group(void);
 /*
- * Stop this process (SIGTSTP's default); returns when it goes on.  In an orphaned process group,
- * where nobody could wake it, it returns at once.
+ * Stop as SIGTSTP does, this process alone or its whole group as Ctrl-Z does; returns when it goes
+ * on.  In an orphaned group, where nobody could wake it, it returns at once.  The terminal must be
+ * given back before: a shell speaks as soon as one process of the group stands still.
  */
-void signals_stop_self(void);
+void signals_stop(bool group);
 /* End by this signal: 128 + n for the parent.  The terminal must be restored already. */
 void signals_die(int signal_number) __attribute__((noreturn));
 

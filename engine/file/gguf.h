@@ -7,9 +7,9 @@
  * and tensors do not overlap.  Nothing is copied but the directory: strings and arrays point
  * into the mapping.  Meaning (which keys a model needs, which shapes) is not checked here.
  *
- * Names of keys and tensors are printable ASCII, so that they may stand in a message; values are
- * arbitrary bytes.  What is larger than the limits below is refused as unsupported, before memory
- * is asked for; no allocation is larger than the bytes of the file justify.
+ * Names of keys and tensors are printable ASCII, so that they may stand in a message; values
+ * are arbitrary bytes.  What is larger than the limits below is refused as unsupported, before
+ * memory is asked for; no allocation is larger than the bytes of the file justify.
  *
  * Format: GGUF specification, versions 2 and 3, little endian.
  * Ownership: struct gguf owns the mapping; everything handed out lives until gguf_close().
@@ -84,8 +84,8 @@ struct gguf_key {
 
 /*
  * path: a GGUF file; for a split file any of its parts (the others are found by name).
- * Errors: NOT_FOUND, DAMAGED (with key or tensor name and file offset), UNSUPPORTED (big endian,
- * version), IO, NO_MEMORY.  On failure *out is NULL.
+ * Errors: NOT_FOUND, DAMAGED (with key or tensor name and file offset), UNSUPPORTED (big
+ * endian, version), IO, NO_MEMORY.  On failure *out is NULL.
  */
 enum status gguf_open(struct gguf **out, const char *path, struct error *error);
 /* The same from memory, for tests and fuzzing; bytes are borrowed until gguf_close(). */

@@ -46,7 +46,7 @@ PASTE_BEGIN, PASTE_END = "\x1b[200~", "\x1b[201~"
 
 
 class Screen(pyte.Screen):
-    """pyte's screen plus what it lacks: REP, and the alternate screen kept apart."""
+    """pyte's screen plus what it lacks: REP, SU and SD, and the alternate screen kept apart."""
 
     def __init__(self, columns, rows):
         super().__init__(columns, rows)
@@ -59,6 +59,19 @@ class Screen(pyte.Screen):
 
     def repeat_last(self, count=None):
         super().draw(self.last_drawn * (count or 1))
+
+    def scroll_lines(self, count, row, step):
+        saved = self.cursor.y
+        self.cursor.y = row
+        for _ in range(count or 1):
+            step()
+        self.cursor.y = saved
+
+    def scroll_up(self, count=None):
+        self.scroll_lines(count, (self.margins or (0, self.lines - 1))[1], self.index)
+
+    def scroll_down(self, count=None):
+        self.scroll_lines(count, (self.margins or (0, self.lines - 1))[0], self.reverse_index)
 
     def set_mode(self, *modes, **kwargs):
         if kwargs.get("private") and 1049 in modes and not self.alternate:
@@ -82,8 +95,8 @@ class Screen(pyte.Screen):
 
 
 class Stream(pyte.ByteStream):
-    csi = dict(pyte.streams.Stream.csi, b="repeat_last")
-    events = pyte.streams.Stream.events | {"repeat_last"}
+    csi = dict(pyte.streams.Stream.csi, b="repeat_last", S="scroll_up", T="scroll_down")
+    events = pyte.streams.Stream.events | {"repeat_last", "scroll_up", "scroll_down"}
 
 
 class Terminal:
