@@ -393,6 +393,7 @@ void screen_draw(struct ui *ui, bool whole)
     screen->regions = regions;
     transcript_set_shape(&ui->transcript, screen->n_columns, regions.style);
     transcript_update(&ui->transcript);
+    view_settle(&ui->view, &ui->transcript, regions.transcript);
     int n_popup = popup_rows(ui), cursor_row;
     draw_transcript(ui, n_popup);
     if (n_popup > 0)

@@ -315,7 +315,17 @@ void editing_adopt(void)
         {rl_backward_kill_line, discard_line},
         {rl_clear_screen, redraw},
     };
+    /* What a system-wide inputrc usually binds to the End key; the key means the end of the
+     * transcript when that is scrolled up. */
+    static const char *const end_keys[] = {"\\e[F", "\\eOF", "\\e[4~", "\\e[8~"};
     Keymap maps[] = {emacs_standard_keymap, vi_insertion_keymap, vi_movement_keymap};
+    for (size_t i = 0; i < sizeof end_keys / sizeof end_keys[0]; i++) {
+        for (size_t j = 0; j < sizeof maps / sizeof maps[0]; j++) {
+            int type;
+            if (rl_function_of_keyseq(end_keys[i], maps[j], &type) == rl_end_of_line)
+                rl_bind_keyseq_in_map(end_keys[i], end_or_bottom, maps[j]);
+        }
+    }
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
         for (size_t j = 0; j < sizeof maps / sizeof maps[0]; j++)
             adopt(maps[j], pairs[i].theirs, pairs[i].ours);

@@ -140,7 +140,7 @@ static void add_context(struct line *line, const struct ui_status *status)
 static void add_cache(struct line *line, const struct ui_status *status)
 {
     char cached[32], prompt[32], text[FIELD];
-    if (status->n_prompt == 0)
+    if (status->n_cached == 0)
         return;
     snprintf(text, sizeof text, "cache %s/%s", grouped(status->n_cached, cached),
              grouped(status->n_prompt, prompt));
@@ -175,6 +175,8 @@ static void add_amount(struct line *line, const struct ui_status *status)
     char done[32], total[32], text[FIELD];
     if (status->total == 0)
         return;
+    if (status->phase == UI_PHASE_LOADING && status->total < 1000000)
+        return; /* no bytes, or too few to count */
     if (status->phase == UI_PHASE_PREFILL)
         snprintf(text, sizeof text, "%s/%s tok", grouped(status->done, done),
                  grouped(status->total, total));

@@ -302,6 +302,14 @@ struct transcript_anchor transcript_anchor_of(const struct transcript *transcrip
     return anchor;
 }
 
+struct transcript_anchor transcript_end(const struct transcript *transcript)
+{
+    if (transcript->n_blocks == 0)
+        return (struct transcript_anchor){.block = SIZE_MAX};
+    size_t block = transcript->n_blocks - 1, n_bytes = transcript->blocks[block].text.n_bytes;
+    return (struct transcript_anchor){block, TRANSCRIPT_BODY, n_bytes > 0 ? n_bytes - 1 : 0};
+}
+
 size_t transcript_row_of(const struct transcript *transcript,
                          const struct transcript_anchor *anchor)
 {

@@ -94,6 +94,8 @@ void transcript_update(struct transcript *transcript);
 bool transcript_row(const struct transcript *transcript, size_t row,
                     struct transcript_row *out);
 struct transcript_anchor transcript_anchor_of(const struct transcript *transcript, size_t row);
+/* The last text there is; rows behind it are new ones. */
+struct transcript_anchor transcript_end(const struct transcript *transcript);
 size_t transcript_row_of(const struct transcript *transcript,
                          const struct transcript_anchor *anchor);
 

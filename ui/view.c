@@ -63,9 +63,15 @@ void view_scroll(struct view *view, const struct transcript *transcript, int hei
         return;
     }
     if (!view->scrolled)
-        view->last_seen = transcript_anchor_of(transcript, transcript->n_rows - 1);
+        view->last_seen = transcript_end(transcript);
     view->scrolled = true;
     view->top = transcript_anchor_of(transcript, top);
+}
+
+void view_settle(struct view *view, const struct transcript *transcript, int height)
+{
+    if (transcript_row_of(transcript, &view->top) >= last_top(transcript, height))
+        view->scrolled = false;
 }
 
 void view_follow(struct view *view)

@@ -25,11 +25,13 @@ struct regions regions_of(int n_rows, int n_columns, int input_rows);
 struct view {
     bool scrolled;                      /* does not follow */
     struct transcript_anchor top;       /* first row shown, when scrolled */
-    struct transcript_anchor last_seen; /* last row there was when it stopped following */
+    struct transcript_anchor last_seen; /* last text there was when it stopped following */
 };
 /* The first row to show in a region of `height` rows. */
 size_t view_top(const struct view *view, const struct transcript *transcript, int height);
 void view_scroll(struct view *view, const struct transcript *transcript, int height, long rows);
+/* Where nothing is below any more, it follows again. */
+void view_settle(struct view *view, const struct transcript *transcript, int height);
 void view_follow(struct view *view);
 /* "-- 34 new lines below (End) --", for the last row of a region; "" while it follows. */
 void view_note(const struct view *view, const struct transcript *transcript, int height,
