@@ -127,6 +127,7 @@ fuzz:
 	    mkdir -p $(fuzz_tree)/corpus/$$name; echo "fuzz $$name"; \
 	    $(fuzz_tree)/tests/fuzz/$$name -max_total_time=$(SECONDS) -timeout=5 -rss_limit_mb=2048 \
 	        -verbosity=0 -print_final_stats=1 $(fuzz_tree)/corpus/$$name \
+        $$([ -e tests/fuzz/$$name.dict ] && echo -dict=tests/fuzz/$$name.dict) \
 	        $$(ls -d tests/fuzz/corpus/$$name 2>/dev/null) || exit 1; done
 .PHONY: fuzz-programs
 fuzz-programs: $(fuzz_programs)
