@@ -92,8 +92,7 @@ def test_payloads_are_shown(binary):
 
 def test_hostile_names_and_paths(binary):
     with Chat(binary, "name x\\e]0;owned\\x07y\nanswer\ntext hello\n",
-              ready=None) as chat:
-        chat.wait(">")
+              ready="ready") as chat:
         chat.say("/info")
         chat.wait("architecture")
         chat.send("C-d")
