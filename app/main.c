@@ -78,7 +78,9 @@ int main(int argc, char **argv)
     setlocale(LC_ALL, "");
     /* Numbers are written and read the same way everywhere. */
     setlocale(LC_NUMERIC, "C");
+    /* Both are errors of a write, which is where they are told. */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     signals_catch_crashes(ui_emergency_restore);
     app_on_out_of_memory(ui_emergency_restore);
     switch (options_parse(&invocation, argc, argv, what, sizeof what)) {

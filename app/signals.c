@@ -197,6 +197,7 @@ void signals_reset(void)
     for (size_t i = 0; i < N_CRASHES; i++)
         sigaction(crashes[i], &standard, NULL);
     sigaction(SIGPIPE, &standard, NULL);
+    sigaction(SIGXFSZ, &standard, NULL);
     sigemptyset(&none);
     pthread_sigmask(SIG_SETMASK, &none, NULL);
 }

@@ -145,6 +145,35 @@ static size_t check_file(const char *path, struct output *output)
     return n_errors;
 }
 
+/* A misspelt variable is no error: it may be meant for another version.  It is told here alone. */
+static void tell_unknown_variables(void)
+{
+    static const char *const others[] = {"BANTER_MODELS"};
+    const char *names[128];
+    size_t n_options, n_names = sizeof others / sizeof *others;
+    const struct config_option *options = config_options(&n_options);
+
+    memcpy(names, others, sizeof others);
+    for (size_t i = 0; i < n_options && n_names < sizeof names / sizeof *names; i++)
+        names[n_names++] = options[i].environment;
+    for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
+        char name[64];
+        size_t i = 0;
+
+        if (strncmp(*entry, "BANTER_", 7) != 0 || strncmp(*entry, "BANTER_TEST_", 12) == 0)
+            continue;
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(*entry, "="), *entry);
+        while (i < n_names && strcmp(names[i], name) != 0)
+            i++;
+        if (i < n_names)
+            continue;
+        const char *suggestion = config_suggest(name, names, n_names);
+        report("the variable %s means nothing to banter%s%s%s", name,
+               suggestion != NULL ? " (did you mean " : "",
+               suggestion != NULL ? suggestion : "", suggestion != NULL ? "?)" : "");
+    }
+}
+
 static size_t check_environment(void)
 {
     struct config_error errors[ERRORS_SHOWN];
@@ -154,6 +183,7 @@ static size_t check_environment(void)
         app_out_of_memory();
     size_t n_errors = config_load_environment(store, errors, ERRORS_SHOWN);
     report_config_errors(errors, ERRORS_SHOWN, n_errors);
+    tell_unknown_variables();
     config_free(&store);
     return n_errors;
 }

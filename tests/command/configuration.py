@@ -91,6 +91,11 @@ def test_check_of_the_usual_places(binary):
     with Home("screen:\n  ascii: true\n") as home:
         done = expect(run(binary, "config", "check", variables=home.variables))
         assert done.text == "%s: not there\n%s: good\n" % (home.system, home.user), done
+        typo = dict(home.variables, BANTER_TEMPRATURE="1", BANTER_MODELS="/x", BANTER_TEST_X="1")
+        done = expect(run(binary, "config", "check", variables=typo), 0, None,
+                      "BANTER_TEMPRATURE means nothing to banter (did you mean "
+                      "BANTER_TEMPERATURE?)")
+        assert len(done.message.splitlines()) == 1, done
         bad = dict(home.variables, BANTER_THREADS="x")
         expect(run(binary, "config", "check", variables=bad), 78, None,
                'BANTER_THREADS: "threads" must be a whole number in [0, 1024], got "x"')

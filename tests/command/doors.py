@@ -41,6 +41,12 @@ def test_logits_go_where_they_are_told(binary):
     expect(run(binary, *base, "/dev/full"), 74, "", "/dev/full: No space left on device")
     expect(run(binary, *base, "/nonexistent/out"), 74, "", "/nonexistent/out")
     with tempfile.TemporaryDirectory() as folder:
+        expect(run(binary, *base, folder), 74, "", "Is a directory")
+        limited = subprocess.run(["sh", "-c", 'ulimit -f 8; exec "$@"', "sh", binary, *base,
+                                  os.path.join(folder, "large")], env=environment(),
+                                 capture_output=True, timeout=PATIENCE, check=False)
+        assert limited.returncode == 74 and b"File too large" in limited.stderr, limited
+        assert os.listdir(folder) == []
         path = os.path.join(folder, "out")
         with open(path, "w", encoding="utf-8") as file:
             file.write("old")

@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import time
-import unittest
 
 from command_support import PATIENCE, environment, expect, golden_model, run, script_file
 
@@ -175,15 +174,9 @@ def test_how_answers_end(binary):
     expect(answer(binary, "nonsense\n"), 65, "", "script")
 
 
-def engine_of_files(binary):
-    if "no engine for model files yet" in run(binary, "-p", "x", "-m", golden_model()).message:
-        raise unittest.SkipTest("this build has no engine for model files")
-
-
 def test_no_model(binary):
     done = expect(run(binary, "-p", "x"), 3, "", "no model: give one with --model FILE")
     assert len(done.message.splitlines()) == 1, done
-    engine_of_files(binary)
     expect(run(binary, "-p", "x", "--model", "/nonexistent/a.gguf"), 3, "", "/nonexistent/a.gguf")
     expect(run(binary, "-p", "x", "--model", __file__), 65, "")
 
@@ -200,9 +193,29 @@ def test_only_one_answer_has_a_format(binary):
     os.close(follower)
 
 
+def test_on_a_terminal(binary):
+    """JSON in ASCII alone, and a prompt that is typed."""
+    with script_file("answer\ntext \\xc2\\x9b31m\\xe2\\x80\\xae\\xc3\\xa9\n") as file:
+        leader, follower = os.openpty()
+        arguments = [binary, "--engine", "script:" + file.name, "--output", "json"]
+        process = subprocess.Popen(arguments + ["-p", "x"], stdin=subprocess.DEVNULL,
+                                   stdout=follower, env=environment())
+        assert process.wait(timeout=PATIENCE) == 0
+        out = os.read(leader, 65536)
+        assert all(byte < 127 for byte in out), out
+        assert json.loads(out)["answer"] == "\x9b31m\u202e\u00e9", out
+        process = subprocess.Popen(arguments, stdin=follower, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, env=environment())
+        assert b"reading the prompt from the terminal" in process.stderr.readline()
+        os.write(leader, b"hello\n\x04")
+        out, _ = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0 and json.loads(out)["stop_reason"] == "stop"
+        os.close(leader)
+        os.close(follower)
+
+
 def test_a_real_model_answers_and_repeats(binary):
     model = golden_model()
-    engine_of_files(binary)
     arguments = ["-p", "hello", "-m", model, "-n", "24", "--seed", "5", "-o", "json"]
     first = json.loads(expect(run(binary, *arguments)).text)
     again = json.loads(expect(run(binary, *arguments, "-t", "1", "--chunk", "3")).text)
