@@ -2,9 +2,9 @@
  * template.c - which of the built-in chat templates a model was trained with
  *
  * "The same as the published template" is decided without running it:
- *   qwen3.5  everything before the generation prompt has the hash of the published file (4B; the
- *            others differ from it only in the prompt's default), and the generation prompt holds
- *            the two forms that the renderer writes;
+ *   qwen3.5  everything before the generation prompt has the hash of the published file of the 4B
+ *            (by their cards the other sizes differ in the prompt's default alone), and the
+ *            generation prompt holds the two forms that the renderer writes;
  *   chatml   it is the plain loop that stands below, white space at the ends aside.
  * A template that was edited without a change of effect gives a notice too many, never one too few.
  */
