@@ -13,6 +13,13 @@
 
 #include "tests/unit/engine_talk.h"
 
+/* Sanitizers make a pass some fifty times slower; they need less to see what they look for. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+enum { STOPPED_REQUESTS = 4, CONVERSATIONS = 2, STRESS_ROUNDS = 10 };
+#else
+enum { STOPPED_REQUESTS = 16, CONVERSATIONS = 8, STRESS_ROUNDS = 40 };
+#endif
+
 static struct engine_options options;
 
 static struct engine *open_engine(void)
@@ -76,7 +83,7 @@ static void reuse_changes_no_text(void **state)
     static const char *const templates[] = {"qwen3.5", "chatml"};
 
     (void)state;
-    for (uint64_t seed = 1; seed <= 4; seed++) {
+    for (uint64_t seed = 1; seed <= CONVERSATIONS; seed++) {
         struct engine_request request =
             wanted(seed % 3 == 0 ? 0 : 0.8F, seed % 4 < 2 ? THINKING_ON : THINKING_OFF, 24);
         options.template_name = templates[seed % 2];
@@ -184,16 +191,16 @@ static void full_context_is_told(void **state)
 static void stopped_requests_leave_no_trace(void **state)
 {
     (void)state;
-    check_cancel(open_engine, wanted(0.8F, THINKING_ON, 20), 12, 21);
+    check_cancel(open_engine, wanted(0.8F, THINKING_ON, 20), STOPPED_REQUESTS, 21);
     options.template_name = "chatml";
     options.n_threads = 1;
-    check_cancel(open_engine, wanted(0.8F, THINKING_OFF, 20), 12, 22);
+    check_cancel(open_engine, wanted(0.8F, THINKING_OFF, 20), STOPPED_REQUESTS, 22);
 }
 
 static void anything_at_any_time(void **state)
 {
     (void)state;
-    check_stress(open_engine, wanted(1, THINKING_ON, 30), 30, 20000, 31);
+    check_stress(open_engine, wanted(1, THINKING_ON, 30), STRESS_ROUNDS, 20000, 31);
 }
 
 static void close_while_loading(void **state)
