@@ -83,10 +83,9 @@ INLINE __m512i minima(const struct activation_256 *x, __m512i p0, __m512i p1, __
         sum##t = _mm512_fmadd_ps(value, _mm512_set1_ps(x[t].scale), sum##t);                   \
     }
 /* Sub-blocks 2c and 2c + 1 lie in the low and high nibbles of the same 8 lines. */
-#define Q4_STREAM(N)                                                                           \
-    static void q4_stream_##N(const uint8_t *group, uint32_t n_blocks,                         \
-                              const struct activation_256 *x, uint32_t n_tokens, float *out,   \
-                              size_t out_stride, __mmask16 rows)                               \
+#define Q4_STREAM(name, N, distance)                                                           \
+    static void name(const uint8_t *group, uint32_t n_blocks, const struct activation_256 *x,  \
+                     uint32_t n_tokens, float *out, size_t out_stride, __mmask16 rows)         \
     {                                                                                          \
         const __m512i nibble = _mm512_set1_epi32(0x0f0f0f0f);                                  \
         const __m512 zero = _mm512_setzero_ps(), sixteenth = _mm512_set1_ps(0.0625f);          \
@@ -99,7 +98,7 @@ INLINE __m512i minima(const struct activation_256 *x, __m512i p0, __m512i p1, __
             _Pragma("GCC unroll 1") for (int c = 0; c < 4; c++)                                \
             {                                                                                  \
                 const uint8_t *values = block + 256 + 512 * c;                                 \
-                const uint8_t *ahead = block + 576 * c + PREFETCH_AHEAD;                       \
+                const uint8_t *ahead = block + 576 * c + distance;                             \
                 __m512 scale = _mm512_cvtepi32_ps(byte_of(scales, 0));                         \
                 TILE_##N(Q4_QUANTS);                                                           \
                 if (c == 2) {                                                                  \
@@ -110,12 +109,14 @@ INLINE __m512i minima(const struct activation_256 *x, __m512i p0, __m512i p1, __
                     _Pragma("GCC unroll 8") for (int k = 0; k < 8; k++)                        \
                     {                                                                          \
                         __m512i w = _mm512_and_si512(line(values + 64 * k), nibble);           \
-                        prefetch(ahead + 64 * k);                                              \
+                        if (distance)                                                          \
+                            prefetch(ahead + 64 * k);                                          \
                         TILE_##N(Q4_DOT_LOW);                                                  \
                     }                                                                          \
                     TILE_##N(Q4_FOLD);                                                         \
                 }                                                                              \
-                prefetch(ahead + 512);                                                         \
+                if (distance)                                                                  \
+                    prefetch(ahead + 512);                                                     \
                 scale = _mm512_mul_ps(_mm512_cvtepi32_ps(byte_of(scales, 1)), sixteenth);      \
                 {                                                                              \
                     TILE_##N(Q4_START);                                                        \
@@ -135,14 +136,15 @@ INLINE __m512i minima(const struct activation_256 *x, __m512i p0, __m512i p1, __
         TILE_##N(SUM_STORE);                                                                   \
     }
 
-Q4_STREAM(1)
-Q4_STREAM(2)
-Q4_STREAM(3)
-Q4_STREAM(4)
-Q4_STREAM(5)
-Q4_STREAM(6)
-Q4_STREAM(7)
-Q4_STREAM(8)
+Q4_STREAM(q4_stream_1, 1, PREFETCH_AHEAD)
+Q4_STREAM(q4_plain_1, 1, 0)
+Q4_STREAM(q4_stream_2, 2, PREFETCH_AHEAD)
+Q4_STREAM(q4_stream_3, 3, PREFETCH_AHEAD)
+Q4_STREAM(q4_stream_4, 4, PREFETCH_AHEAD)
+Q4_STREAM(q4_stream_5, 5, PREFETCH_AHEAD)
+Q4_STREAM(q4_stream_6, 6, PREFETCH_AHEAD)
+Q4_STREAM(q4_stream_7, 7, PREFETCH_AHEAD)
+Q4_STREAM(q4_stream_8, 8, PREFETCH_AHEAD)
 
 typedef void (*k_stream)(const uint8_t *group, uint32_t n_blocks,
                          const struct activation_256 *x, uint32_t n_tokens, float *out,
@@ -453,8 +455,10 @@ static void k_pass(enum tensor_type type, const uint8_t *group, const uint8_t *g
             uint32_t t = i * K_TILE_TOKENS;
             uint32_t n = n_now - t < K_TILE_TOKENS ? n_now - t : K_TILE_TOKENS;
             const struct activation_256 *at = x + (size_t)b * n_tokens + t;
-            prefetch_part(group + (b + 1) * n_bytes, n_bytes, i, n_tiles);
-            prefetch_part(group_b + (b + 1) * n_bytes, n_bytes, i, n_tiles);
+            if (n_tokens >= avx512_prefetch_from.others) {
+                prefetch_part(group + (b + 1) * n_bytes, n_bytes, i, n_tiles);
+                prefetch_part(group_b + (b + 1) * n_bytes, n_bytes, i, n_tiles);
+            }
             switch (type) {
             case TENSOR_Q4_K: q4_k_tile(u, at, n, sums + 32 * t); break;
             case TENSOR_Q5_K: q5_k_tile(u, at, n, sums + 32 * t); break;
@@ -474,10 +478,11 @@ void kquant_matmul_avx512(const struct weight *weight, uint32_t first_group, uin
     uint32_t n_blocks = weight->n_columns / 256, end = first_group + n_groups;
 
     if (weight->type == TENSOR_Q4_K && n_tokens <= STREAM_TOKENS) {
+        k_stream multiply =
+            n_tokens < avx512_prefetch_from.q4_k ? q4_plain_1 : q4_streams[n_tokens];
         for (uint32_t g = first_group; g < end; g++)
-            q4_streams[n_tokens](packed + g * group_bytes, n_blocks, x, n_tokens,
-                                 out + (size_t)g * GROUP_ROWS, out_stride,
-                                 rows_of_group(weight, g));
+            multiply(packed + g * group_bytes, n_blocks, x, n_tokens,
+                     out + (size_t)g * GROUP_ROWS, out_stride, rows_of_group(weight, g));
         return;
     }
     float sums[MOST_TOKENS * 32] __attribute__((aligned(64)));

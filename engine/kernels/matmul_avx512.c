@@ -13,11 +13,12 @@
     sum##t = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot##t),                                       \
                              _mm512_mul_ps(d, _mm512_set1_ps(x[t].scale)), sum##t);
 
+struct prefetch_from avx512_prefetch_from = {1, 1, 1};
+
 /* x: [block][n_tokens] */
-#define Q8_STREAM(N)                                                                           \
-    static void q8_stream_##N(const uint8_t *group, uint32_t n_blocks,                         \
-                              const struct activation_32 *x, uint32_t n_tokens, float *out,    \
-                              size_t out_stride, __mmask16 rows)                               \
+#define Q8_STREAM(name, N, ahead)                                                              \
+    static void name(const uint8_t *group, uint32_t n_blocks, const struct activation_32 *x,   \
+                     uint32_t n_tokens, float *out, size_t out_stride, __mmask16 rows)         \
     {                                                                                          \
         TILE_##N(SUM_DECLARE);                                                                 \
         for (uint32_t b = 0; b < n_blocks; b++, x += n_tokens) {                               \
@@ -27,7 +28,8 @@
             _Pragma("GCC unroll 8") for (int k = 0; k < 8; k++)                                \
             {                                                                                  \
                 __m512i w = line(values + 64 * k);                                             \
-                prefetch(values + 64 * k + PREFETCH_AHEAD);                                    \
+                if (ahead)                                                                     \
+                    prefetch(values + 64 * k + ahead);                                         \
                 TILE_##N(Q8_DOT);                                                              \
             }                                                                                  \
             __m512 d = halves(pair + 32 * (b % 2));                                            \
@@ -36,18 +38,23 @@
         TILE_##N(SUM_STORE);                                                                   \
     }
 
-Q8_STREAM(1)
-Q8_STREAM(2)
-Q8_STREAM(3)
-Q8_STREAM(4)
-Q8_STREAM(5)
-Q8_STREAM(6)
-Q8_STREAM(7)
-Q8_STREAM(8)
+Q8_STREAM(q8_stream_1, 1, PREFETCH_AHEAD)
+Q8_STREAM(q8_plain_1, 1, 0)
+Q8_STREAM(q8_stream_2, 2, PREFETCH_AHEAD)
+Q8_STREAM(q8_plain_2, 2, 0)
+Q8_STREAM(q8_stream_3, 3, PREFETCH_AHEAD)
+Q8_STREAM(q8_plain_3, 3, 0)
+Q8_STREAM(q8_stream_4, 4, PREFETCH_AHEAD)
+Q8_STREAM(q8_plain_4, 4, 0)
+Q8_STREAM(q8_stream_5, 5, PREFETCH_AHEAD)
+Q8_STREAM(q8_stream_6, 6, PREFETCH_AHEAD)
+Q8_STREAM(q8_stream_7, 7, PREFETCH_AHEAD)
+Q8_STREAM(q8_stream_8, 8, PREFETCH_AHEAD)
 
 typedef void (*q8_stream)(const uint8_t *group, uint32_t n_blocks,
                           const struct activation_32 *x, uint32_t n_tokens, float *out,
                           size_t out_stride, __mmask16 rows);
+static const q8_stream q8_plain[] = {NULL, q8_plain_1, q8_plain_2, q8_plain_3, q8_plain_4};
 static const q8_stream q8_streams[STREAM_TOKENS + 1] = {NULL,        q8_stream_1, q8_stream_2,
                                                         q8_stream_3, q8_stream_4, q8_stream_5,
                                                         q8_stream_6, q8_stream_7, q8_stream_8};
@@ -140,10 +147,11 @@ static void q8_matmul(const struct weight *weight, uint32_t first_group, uint32_
     uint32_t n_blocks = weight->n_columns / 32, end = first_group + n_groups;
 
     if (n_tokens <= STREAM_TOKENS) {
+        q8_stream multiply =
+            n_tokens < avx512_prefetch_from.q8 ? q8_plain[n_tokens] : q8_streams[n_tokens];
         for (uint32_t g = first_group; g < end; g++)
-            q8_streams[n_tokens](packed + g * group_bytes, n_blocks, x, n_tokens,
-                                 out + (size_t)g * GROUP_ROWS, out_stride,
-                                 rows_of_group(weight, g));
+            multiply(packed + g * group_bytes, n_blocks, x, n_tokens,
+                     out + (size_t)g * GROUP_ROWS, out_stride, rows_of_group(weight, g));
         return;
     }
     float sums[MOST_TOKENS * 32] __attribute__((aligned(64)));

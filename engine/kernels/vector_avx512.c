@@ -6,9 +6,7 @@
  */
 #include <immintrin.h>
 
-#include "engine/kernels/layout.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "engine/kernels/tile_avx512.h"
 
 /* First n of 16 lanes */
 INLINE __mmask16 first_lanes(size_t n)
@@ -678,6 +676,9 @@ static void attention(const struct attention_job *job)
 
 void avx512_kernels(struct kernels *table)
 {
+    __builtin_cpu_init();
+    if (__builtin_cpu_is("amd"))
+        avx512_prefetch_from = (struct prefetch_from){.q8 = 5, .q4_k = 2, .others = 4};
     table->quantize = quantize;
     table->matmul = avx512_matmul;
     table->rms_norm = rms_norm;
