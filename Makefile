@@ -47,10 +47,12 @@ endif
 $(BUILD)/engine/kernels/%_avx2.o:   isa := -mavx2 -mfma -mf16c
 $(BUILD)/engine/kernels/%_avx512.o: isa := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni
 $(BUILD)/engine/kernels/%_neon.o:   isa := -march=armv8.2-a+dotprod+fp16
-# Unrolled vector code: gcc needs minutes to put UBSan's checks into it.  ASan watches its memory.
+# Unrolled vector code: compilers need minutes to put UBSan's checks (or libFuzzer's counters) into
+# it.  ASan watches its memory.
 ifdef SANITIZE
-$(BUILD)/engine/kernels/%_avx2.o $(BUILD)/engine/kernels/%_avx512.o: isa += -fno-sanitize=undefined
+isa_sanitize := -fno-sanitize=undefined
 endif
+$(BUILD)/engine/kernels/%_avx2.o $(BUILD)/engine/kernels/%_avx512.o: isa += $(isa_sanitize)
 $(BUILD)/engine/kernels/%.o:        optimise := -O3
 
 obj  = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -122,7 +124,7 @@ fuzz_tree := build/fuzz
 fuzz:
 	$(Q)$(MAKE) --no-print-directory CC=clang BUILD=$(fuzz_tree) WERROR= \
 	    sanitize='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all' \
-	    harden= fuzz-programs
+	    isa_sanitize=-fno-sanitize=fuzzer-no-link,address,undefined harden= fuzz-programs
 	$(Q)for name in $(basename $(notdir $(wildcard tests/fuzz/*.c))); do \
 	    mkdir -p $(fuzz_tree)/corpus/$$name; echo "fuzz $$name"; \
 	    $(fuzz_tree)/tests/fuzz/$$name -max_total_time=$(SECONDS) -timeout=5 -rss_limit_mb=2048 \
