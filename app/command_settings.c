@@ -198,37 +198,55 @@ static void setting_in_force(const struct chat *chat, const struct config_option
         snprintf(value, n_value, "-");
 }
 
-void command_get(struct chat *chat, const char *arguments)
+/* One setting on a line: in columns where there is room, else without what goes without saying. */
+static void add_setting(const struct chat *chat, const struct config_option *option, bool wide,
+                        struct text_buffer *text)
 {
-    struct text_buffer text = {0};
-    size_t n_options, n_rows = 0;
-    const struct config_option *options = config_options(&n_options);
-    const char *section = "";
     char value[512], origin[512];
 
-    for (size_t i = 0; i < n_options; i++) {
-        const struct config_option *option = &options[i];
-        if (arguments[0] != '\0' && strcmp(arguments, option->key) != 0)
-            continue;
-        if (arguments[0] == '\0' && strcmp(section, option->section) != 0)
-            text_printf(&text, "%s%s\n", n_rows > 0 ? "\n" : "", option->section);
-        section = option->section;
-        setting_in_force(chat, option, value, sizeof value, origin, sizeof origin);
-        if (arguments[0] != '\0')
-            text_printf(&text, "%s %s (%s)", option->key, value, origin);
-        else
-            text_printf(&text, "%s  %-20s %-14s %s", n_rows > 0 ? "" : "", option->key,
-                        value[0] != '\0' ? value : "-", origin);
-        if (arguments[0] == '\0' && i + 1 < n_options)
-            text_add(&text, "\n");
-        n_rows++;
-    }
-    if (n_rows > 0)
-        display_say(&chat->display, UI_BLOCK_NOTICE, "%s", text_string(&text));
+    setting_in_force(chat, option, value, sizeof value, origin, sizeof origin);
+    if (wide)
+        text_printf(text, "\n  %-20s %-14s %s", option->key, value[0] != '\0' ? value : "-",
+                    origin);
+    else if (strcmp(origin, "default") == 0)
+        text_printf(text, "\n  %s %s", option->key, value[0] != '\0' ? value : "-");
     else
+        text_printf(text, "\n  %s %s (%s)", option->key, value, origin);
+}
+
+static void get_all(struct chat *chat)
+{
+    struct text_buffer text = {0};
+    bool wide = display_columns(&chat->display) >= 60;
+    size_t n_options;
+    const struct config_option *options = config_options(&n_options);
+
+    for (size_t i = 0; i < n_options; i++) {
+        if (i == 0)
+            text_printf(&text, "%s", options[i].section);
+        else if (strcmp(options[i - 1].section, options[i].section) != 0)
+            text_printf(&text, "\n\n%s", options[i].section);
+        add_setting(chat, &options[i], wide, &text);
+    }
+    display_say(&chat->display, UI_BLOCK_NOTICE, "%s", text_string(&text));
+    text_release(&text);
+}
+
+void command_get(struct chat *chat, const char *arguments)
+{
+    const struct config_option *option = config_find(arguments);
+    char value[512], origin[512];
+
+    if (arguments[0] == '\0') {
+        get_all(chat);
+    } else if (option == NULL) {
         display_say(&chat->display, UI_BLOCK_ERROR,
                     "no setting is called \"%s\"; /get lists them", arguments);
-    text_release(&text);
+    } else {
+        setting_in_force(chat, option, value, sizeof value, origin, sizeof origin);
+        display_say(&chat->display, UI_BLOCK_NOTICE, "%s %s (%s)", option->key,
+                    value[0] != '\0' ? value : "-", origin);
+    }
 }
 
 /* Completion --------------------------------------------------------------------------------- */

@@ -22,7 +22,8 @@ void text_append(struct text_buffer *text, const char *bytes, size_t n_bytes);
 void text_add(struct text_buffer *text, const char *string);
 void text_printf(struct text_buffer *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-void text_vprintf(struct text_buffer *text, const char *format, va_list arguments);
+void text_vprintf(struct text_buffer *text, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
 /* Empty it, keep the memory. */
 void text_clear(struct text_buffer *text);
 void text_release(struct text_buffer *text);

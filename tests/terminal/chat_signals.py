@@ -131,6 +131,22 @@ def test_stopped_time_is_not_counted(binary):
     in_shell(binary, script, run)
 
 
+def test_stopped_from_outside(binary):
+    script = "name tiny\nanswer\nrate 50\nrepeat 60\ntext word\n"
+    with Chat(binary, script, ready="ready") as chat:
+        chat.say("go")
+        chat.wait("word")
+        chat.signal(signal.SIGSTOP)
+        time.sleep(1)           # the time itself is the point
+        chat.signal(signal.SIGCONT)
+        rate = chat.wait(re.compile(r"ready +([\d.]+) t/s +60 tok"))
+        assert float(rate.group(1)) > 30, chat.picture()
+        # The terminal was taken again, whoever had it meanwhile.
+        assert chat.alternate and chat.paste_mode
+        chat.send("C-d")
+        assert chat.finish() == 0
+
+
 def test_stop_under_make(binary):
     build = os.path.relpath(os.path.dirname(binary), ROOT)
     if os.path.isabs(build) or not os.path.exists(os.path.join(ROOT, "Makefile")):
