@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "engine/kernels/kernels.h"
+#include "engine/kernels/layout.h"
 #include "engine/kernels/math.h"
 
 static const enum tensor_type types[] = {TENSOR_F32,   TENSOR_F16,  TENSOR_BF16, TENSOR_Q8_0,
@@ -321,6 +322,81 @@ static void sums_stay_exact_at_their_bounds(void **state)
     }
 }
 
+/* Integers and scales of a block give the values that the format defines. */
+static void blocks_decode_as_the_format_says(void **state)
+{
+    static uint8_t row[256 * 4];
+    float wanted[256], got[256];
+
+    (void)state;
+    for (int round = 0; round < 100; round++) {
+        for (int i = 3; i < N_TYPES; i++) {
+            uint32_t n = tensor_type_info(types[i])->block_elements;
+            random_row(types[i], row, n);
+            tensor_row_decode(types[i], row, wanted, n);
+            if (n == 32) {
+                struct block_32 block;
+                block_32_read(types[i], row, &block);
+                for (uint32_t k = 0; k < n; k++)
+                    got[k] = block.scale * block.q[k] + block.minimum;
+            } else {
+                struct block_256 block;
+                bool has_minimum = types[i] == TENSOR_Q4_K || types[i] == TENSOR_Q5_K;
+                block_256_read(types[i], row, &block);
+                for (uint32_t k = 0; k < n; k++) {
+                    int32_t scale = block.scale[k / (types[i] == TENSOR_Q6_K ? 16 : 32)];
+                    float minimum = has_minimum ? (float)block.minimum[k / 32] : 0;
+                    got[k] = block.d * (float)scale * block.q[k] - block.d_minimum * minimum;
+                }
+            }
+            for (uint32_t k = 0; k < n; k++)
+                if (!(got[k] - wanted[k] < 1e-5f && wanted[k] - got[k] < 1e-5f))
+                    fail_msg("%s: element %u is %g, not %g", tensor_type_info(types[i])->name,
+                             k, (double)got[k], (double)wanted[k]);
+        }
+    }
+}
+
+static void check_rounded(const float *x, const int8_t *q, int n, float scale)
+{
+    for (int i = 0; i < n; i++) {
+        float error = x[i] - scale * q[i];
+        assert_true(q[i] >= -127 && error <= 0.50001f * scale && error >= -0.50001f * scale);
+    }
+}
+
+/* Quantised activations are within half a step, and carry the sums of their integers. */
+static void quantized_rows_are_near(void **state)
+{
+    enum { COLUMNS = 512 };
+    static float x[COLUMNS];
+    static struct activation_32 small[COLUMNS / 32];
+    static struct activation_256 large[COLUMNS / 256];
+    const struct kernels *kernels = kernels_for(KERNEL_LEVEL_GENERIC);
+
+    (void)state;
+    for (int round = 0; round < 50; round++) {
+        random_floats(x, COLUMNS);
+        kernels->quantize(ACTIVATION_Q8_32, x, COLUMNS, COLUMNS, 0, 1, 1, small);
+        kernels->quantize(ACTIVATION_Q8_256, x, COLUMNS, COLUMNS, 0, 1, 1, large);
+        for (int b = 0; b < COLUMNS / 32; b++) {
+            int32_t sum = 0, sum_large = 0;
+            const struct activation_256 *block = &large[b / 8];
+            check_rounded(x + 32 * b, small[b].q, 32, small[b].scale);
+            check_rounded(x + 32 * b, block->q + 32 * (b % 8), 32, block->scale);
+            for (int i = 0; i < 32; i++) {
+                sum += small[b].q[i];
+                sum_large += block->q[32 * (b % 8) + i];
+            }
+            assert_int_equal(small[b].offset, -128 * sum);
+            assert_int_equal(block->sum32[b % 8], sum_large);
+            assert_int_equal(block->offset32[b % 8], -128 * sum_large);
+            assert_int_equal(block->offset16[b % 8 * 2] + block->offset16[b % 8 * 2 + 1],
+                             -32 * sum_large);
+        }
+    }
+}
+
 static void quantized_rows_are_the_same(void **state)
 {
     enum { COLUMNS = 1024, ROWS = 3 };
@@ -588,6 +664,8 @@ int main(void)
         cmocka_unit_test(matmul_equals_the_definition),
         cmocka_unit_test(one_token_or_many_one_group_or_all),
         cmocka_unit_test(sums_stay_exact_at_their_bounds),
+        cmocka_unit_test(blocks_decode_as_the_format_says),
+        cmocka_unit_test(quantized_rows_are_near),
         cmocka_unit_test(quantized_rows_are_the_same),
         cmocka_unit_test(stages_equal_the_definition),
         cmocka_unit_test(convolution_equals_the_definition),
