@@ -42,12 +42,15 @@ def test_first_conversation(binary):
 def test_stop_and_ask_again(binary):
     with Chat(binary, None, "--model", TINY, "--temperature", "2", ready="ready") as chat:
         # A model of random weights may end its answer at once; most answers go on for long.
-        for command in ["hello", "/regen"] * 20:
-            chat.say(command)
-            chat.send("C-c")
-            chat.wait("ready")
-            chat.settle(0.05)
-            if "Stopped; the answer so far is kept." in chat.text and command == "/regen":
+        for _ in range(20):
+            chat.say("/new")
+            chat.wait_gone(" model\n")
+            for command in ("hello", "/regen"):
+                chat.say(command)
+                chat.wait(re.compile(r"answering| model.*\n +\S"))
+                chat.send("C-c")
+                chat.wait("ready")
+            if "Stopped; the answer so far is kept." in chat.text:
                 break
         else:
             raise AssertionError("no answer was stopped\n" + chat.picture())
