@@ -20,8 +20,16 @@ static void on_loading(struct chat *chat, const struct engine_event *event)
     status->done = event->load.done;
     status->total = event->load.total;
     status->fraction = 0;
-    if (event->load.phase == MODEL_LOAD_WEIGHTS && event->load.total > 0)
-        status->fraction = (double)event->load.done / (double)event->load.total;
+    status->remaining = -1;
+    if (event->load.phase != MODEL_LOAD_WEIGHTS || event->load.total == 0) {
+        chat->submitted = chat_clock(chat);
+        return;
+    }
+    status->fraction = (double)event->load.done / (double)event->load.total;
+    /* The first few percent say little about the rest. */
+    if (status->fraction > 0.05)
+        status->remaining =
+            (chat_clock(chat) - chat->submitted) * (1 - status->fraction) / status->fraction;
 }
 
 /* Room of the session before its first answer tells: session.h says how it is chosen. */

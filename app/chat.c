@@ -103,7 +103,7 @@ static void ask(struct chat *chat, const struct answer_settings *settings)
     chat->status.done = chat->status.total = 0;
     chat->status.rate = chat->status.rate_now = chat->status.rate_average = 0;
     chat->status.remaining = chat->status.first_token = -1;
-    chat->status.n_tokens = 0;
+    chat->status.n_tokens = chat->status.n_cached = chat->status.n_prompt = 0;
     chat->status.thinking = false;
     chat->status_changed = true;
     if (chat->display.ui != NULL)
@@ -242,7 +242,7 @@ void chat_new(struct chat *chat)
     chat->status.position = 0;
     chat->status.rate_average = chat->status.rate_now = 0;
     chat->status.first_token = -1;
-    chat->status.n_tokens = 0;
+    chat->status.n_tokens = chat->status.n_cached = chat->status.n_prompt = 0;
     chat->status_changed = true;
 }
 

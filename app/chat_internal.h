@@ -38,12 +38,13 @@ struct chat {
     struct conversation conversation;
     struct message_queue queue;
 
-    uint64_t request;                   /* that runs; 0: none */
-    bool stopping;                      /* it was asked to stop */
-    double submitted, thinking_started; /* chat_clock() */
-    double stopped_time;                /* seconds that the process stood still, all together */
-    uint32_t n_thinking;                /* tokens of its thinking so far */
-    uint32_t answer_first;              /* first block of the last answer, 0: none */
+    uint64_t request; /* that runs; 0: none */
+    bool stopping;    /* it was asked to stop */
+    /* chat_clock() when the request, or the loading of weights, began; and its thinking. */
+    double submitted, thinking_started;
+    double stopped_time;   /* seconds that the process stood still, all together */
+    uint32_t n_thinking;   /* tokens of its thinking so far */
+    uint32_t answer_first; /* first block of the last answer, 0: none */
     uint32_t thinking_block, answer_block; /* that stream now; 0: none */
 
     struct ui_status status;
