@@ -115,8 +115,8 @@ enum status scratch_init(struct scratch *out, const struct hyperparameters *para
     out->n_bytes = layout.offset;
     layout = (struct layout){memory, 0};
     place_all(out, &layout, parameters, weights, level);
-    rope_frequencies(parameters->n_rotary, parameters->rope_base, parameters->rope_factor,
-                     out->frequencies);
+    rope_frequencies(parameters->n_rotary, (double)parameters->rope_base,
+                     (double)parameters->rope_factor, out->frequencies);
     return STATUS_OK;
 }
 

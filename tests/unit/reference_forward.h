@@ -95,7 +95,8 @@ static inline void turn(const struct shape *s, double *x, uint32_t position)
     const uint32_t half = s->n_rotary / 2;
 
     for (uint32_t i = 0; i < half; i++) {
-        const double angle = position * pow((float)s->rope_base, -2.0 * i / s->n_rotary);
+        const double angle =
+            position * pow((double)(float)s->rope_base, -2.0 * i / s->n_rotary);
         const double a = x[i], b = x[i + half];
         x[i] = a * cos(angle) - b * sin(angle);
         x[i + half] = a * sin(angle) + b * cos(angle);
@@ -108,7 +109,7 @@ static inline void attend(const struct reference *r, int layer, uint32_t kv,
 {
     const uint32_t dim = r->shape->head_dim, n_kv = r->shape->n_head_kv[layer];
     const uint32_t n = r->n_positions + 1;
-    double scores[MAX_POSITIONS], total = 0, most = -INFINITY;
+    double scores[MAX_POSITIONS], total = 0, most = -HUGE_VAL;
 
     for (uint32_t p = 0; p < n; p++) {
         scores[p] = 0;
