@@ -61,6 +61,14 @@ INLINE void prefetch(const uint8_t *p)
     _mm_prefetch((const char *)p, _MM_HINT_T1);
 }
 
+/* Half h of a line of weights; the first half also asks for a line far ahead. */
+INLINE __m256i stream_half(const uint8_t *line, int h)
+{
+    if (h == 0)
+        prefetch(line + PREFETCH_AHEAD);
+    return half_line(line + 32 * h);
+}
+
 /* sums: [token][16] to the rows of a group that exist */
 static void store_sums(const struct weight *weight, uint32_t group, const float *sums,
                        uint32_t n_tokens, float *out, size_t out_stride)
@@ -78,23 +86,16 @@ static void store_sums(const struct weight *weight, uint32_t group, const float 
 enum block_kind { KIND_Q8, KIND_MINIMUM };
 
 #define BLOCK_START(t) __m256i low##t = zero, high##t = zero;
-#define BLOCK_DOT(t)                                                                           \
+/* One half of the rows at a time: 8 sums, a weight and its size fit the 16 registers. */
+#define BLOCK_DOT(t, sum)                                                                      \
     {                                                                                          \
         __m256i q = spread(x[t].q + 4 * k);                                                    \
-        low##t = _mm256_add_epi32(                                                             \
-            low##t,                                                                            \
-            _mm256_madd_epi16(_mm256_maddubs_epi16(size, _mm256_sign_epi8(q, w)), one));       \
-        high##t = _mm256_add_epi32(                                                            \
-            high##t,                                                                           \
-            _mm256_madd_epi16(_mm256_maddubs_epi16(size_b, _mm256_sign_epi8(q, w_b)), one));   \
+        __m256i p = kind == KIND_Q8 ? _mm256_maddubs_epi16(size, _mm256_sign_epi8(q, w))       \
+                                    : _mm256_maddubs_epi16(w, q);                              \
+        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(p, one));                                \
     }
-#define BLOCK_DOT_UNSIGNED(t)                                                                  \
-    {                                                                                          \
-        __m256i q = spread(x[t].q + 4 * k);                                                    \
-        low##t = _mm256_add_epi32(low##t, _mm256_madd_epi16(_mm256_maddubs_epi16(w, q), one)); \
-        high##t =                                                                              \
-            _mm256_add_epi32(high##t, _mm256_madd_epi16(_mm256_maddubs_epi16(w_b, q), one));   \
-    }
+#define BLOCK_DOT_LOW(t)  BLOCK_DOT(t, low##t)
+#define BLOCK_DOT_HIGH(t) BLOCK_DOT(t, high##t)
 #define BLOCK_FOLD(t)                                                                          \
     {                                                                                          \
         __m256 scale = _mm256_set1_ps(x[t].scale);                                             \
@@ -131,16 +132,20 @@ enum block_kind { KIND_Q8, KIND_MINIMUM };
             }                                                                                  \
             TILE_##N(BLOCK_START);                                                             \
             for (int k = 0; k < 8; k++) {                                                      \
-                __m256i w = half_line(values + 64 * k), w_b = half_line(values + 64 * k + 32); \
+                __m256i w = half_line(values + 64 * k), size = w;                              \
                 prefetch(values + 64 * k + PREFETCH_AHEAD);                                    \
                 if (kind == KIND_Q8) {                                                         \
                     w = _mm256_xor_si256(w, flip);                                             \
-                    w_b = _mm256_xor_si256(w_b, flip);                                         \
-                    __m256i size = _mm256_abs_epi8(w), size_b = _mm256_abs_epi8(w_b);          \
-                    TILE_##N(BLOCK_DOT);                                                       \
-                } else {                                                                       \
-                    TILE_##N(BLOCK_DOT_UNSIGNED);                                              \
+                    size = _mm256_abs_epi8(w);                                                 \
                 }                                                                              \
+                TILE_##N(BLOCK_DOT_LOW);                                                       \
+                w = size = half_line(values + 64 * k + 32);                                    \
+                if (kind == KIND_Q8) {                                                         \
+                    w = _mm256_xor_si256(w, flip);                                             \
+                    size = _mm256_abs_epi8(w);                                                 \
+                }                                                                              \
+                TILE_##N(BLOCK_DOT_HIGH);                                                      \
+                (void)size;                                                                    \
             }                                                                                  \
             __m256 d = halves(scales), d_b = halves(scales + 16);                              \
             __m256 m = d, m_b = d_b;                                                           \
@@ -261,12 +266,11 @@ INLINE void unpack_k_header(const uint8_t *block, int h, struct unpacked *u)
     _mm256_store_ps(u->d + 8 * h, halves_of_words(head));
     _mm256_store_ps(u->d_minimum + 8 * h, halves_of_words(_mm256_srli_epi32(head, 16)));
     for (int i = 0; i < 2; i++) {
-        for (int b = 0; b < 4; b++)
+        _Pragma("GCC unroll 4") for (int b = 0; b < 4; b++)
             store_half_line(u->scale[4 * i + b] + 8 * h, twice(byte_of(scale[i], b)));
-        for (int b = 0; b < 2; b++)
-            store_half_line(
-                u->minimum[2 * i + b] + 8 * h,
-                pair_of(byte_of(minimum[i], 2 * b), byte_of(minimum[i], 2 * b + 1)));
+        _Pragma("GCC unroll 2") for (int b = 0; b < 2; b++) store_half_line(
+            u->minimum[2 * i + b] + 8 * h,
+            pair_of(byte_of(minimum[i], 2 * b), byte_of(minimum[i], 2 * b + 1)));
     }
 }
 
@@ -274,14 +278,18 @@ static void unpack_q4_k(const uint8_t *block, struct unpacked *u)
 {
     const __m256i nibble = _mm256_set1_epi32(0x0f0f0f0f);
 
-    for (int h = 0; h < 2; h++) {
+    for (int h = 0; h < 2; h++)
         unpack_k_header(block, h, u);
-        for (int i = 0; i < 32; i++) {
-            __m256i w = half_line(block + 256 + 64 * i + 32 * h);
-            int at = 16 * (i / 8) + i % 8;
-            store_half_line(u->q[at] + 32 * h, _mm256_and_si256(w, nibble));
-            store_half_line(u->q[at + 8] + 32 * h,
-                            _mm256_and_si256(_mm256_srli_epi32(w, 4), nibble));
+    for (int c = 0; c < 4; c++) {
+        const uint8_t *lines = block + 256 + 512 * c;
+        uint8_t(*low)[64] = u->q + 16 * c, (*high)[64] = low + 8;
+        for (int k = 0; k < 8; k++) {
+            for (int h = 0; h < 2; h++) {
+                __m256i w = stream_half(lines + 64 * k, h);
+                store_half_line(low[k] + 32 * h, _mm256_and_si256(w, nibble));
+                store_half_line(high[k] + 32 * h,
+                                _mm256_and_si256(_mm256_srli_epi32(w, 4), nibble));
+            }
         }
     }
 }
@@ -293,9 +301,9 @@ static void unpack_q5_k(const uint8_t *block, struct unpacked *u)
     for (int h = 0; h < 2; h++) {
         unpack_k_header(block, h, u);
         for (int k = 0; k < 8; k++) {
-            __m256i high = half_line(block + 256 + 64 * k + 32 * h);
+            __m256i high = stream_half(block + 256 + 64 * k, h);
             for (int c = 0; c < 4; c++) {
-                __m256i w = half_line(block + 768 + 512 * c + 64 * k + 32 * h);
+                __m256i w = stream_half(block + 768 + 512 * c + 64 * k, h);
                 /* bits 2 c and 2 c + 1 to bit 4 */
                 __m256i a = c < 2 ? _mm256_slli_epi32(high, 4 - 2 * c)
                                   : _mm256_srli_epi32(high, 2 * c - 4);
@@ -320,9 +328,9 @@ static void unpack_q6_k(const uint8_t *block, const uint8_t *d, struct unpacked 
 
     for (int h = 0; h < 2; h++) {
         for (int i = 0; i < 16; i++) {
-            const uint8_t *lines = block + 256 + 192 * i + 32 * h;
-            __m256i low = half_line(lines), next = half_line(lines + 64);
-            __m256i high = half_line(lines + 128);
+            const uint8_t *lines = block + 256 + 192 * i;
+            __m256i low = stream_half(lines, h), next = stream_half(lines + 64, h);
+            __m256i high = stream_half(lines + 128, h);
             __m256i bits[4] = {_mm256_slli_epi32(high, 4), _mm256_slli_epi32(high, 2), high,
                                _mm256_srli_epi32(high, 2)};
             __m256i nibbles[4] = {low, next, _mm256_srli_epi32(low, 4),
@@ -363,7 +371,7 @@ static void unpack_iq4_xs(const uint8_t *block, struct unpacked *u)
                                              _mm256_set1_epi32(32));
             store_half_line(u->scale[b] + 8 * h, twice(scale));
             for (int k = 0; k < 4; k++) {
-                __m256i w = half_line(block + 128 + 256 * b + 64 * k + 32 * h);
+                __m256i w = stream_half(block + 128 + 256 * b + 64 * k, h);
                 store_half_line(u->q[8 * b + k] + 32 * h,
                                 _mm256_shuffle_epi8(table, _mm256_and_si256(w, nibble)));
                 store_half_line(u->q[8 * b + 4 + k] + 32 * h,
@@ -388,19 +396,15 @@ INLINE __m256i minima(const struct unpacked *u, int row, const struct activation
 }
 
 #define K_DECLARE(t) __m256i low##t = zero, high##t = zero;
-#define K_DOT(t)                                                                               \
+#define K_DOT(t, sum)                                                                          \
     {                                                                                          \
-        __m256i q = spread(x[t].q + 4 * (c * n_lines + k)), p, p_b;                            \
-        if (is_signed) {                                                                       \
-            p = _mm256_maddubs_epi16(size, _mm256_sign_epi8(q, w));                            \
-            p_b = _mm256_maddubs_epi16(size_b, _mm256_sign_epi8(q, w_b));                      \
-        } else {                                                                               \
-            p = _mm256_maddubs_epi16(w, q);                                                    \
-            p_b = _mm256_maddubs_epi16(w_b, q);                                                \
-        }                                                                                      \
-        low##t = k > 0 ? _mm256_add_epi16(low##t, p) : p;                                      \
-        high##t = k > 0 ? _mm256_add_epi16(high##t, p_b) : p_b;                                \
+        __m256i q = spread(x[t].q + 4 * (c * n_lines + k));                                    \
+        __m256i p = is_signed ? _mm256_maddubs_epi16(size, _mm256_sign_epi8(q, w))             \
+                              : _mm256_maddubs_epi16(w, q);                                    \
+        sum = k > 0 ? _mm256_add_epi16(sum, p) : p;                                            \
     }
+#define K_DOT_LOW(t)  K_DOT(t, low##t)
+#define K_DOT_HIGH(t) K_DOT(t, high##t)
 #define K_SCALE(t)                                                                             \
     {                                                                                          \
         uint8_t *part = (uint8_t *)scaled + 64 * t;                                            \
@@ -435,11 +439,12 @@ INLINE __m256i minima(const struct unpacked *u, int row, const struct activation
             _Pragma("GCC unroll 8") for (int k = 0; k < n_lines; k++)                          \
             {                                                                                  \
                 const uint8_t *values = u->q[c * n_lines + k];                                 \
-                __m256i w = half_line(values), w_b = half_line(values + 32);                   \
-                __m256i size = _mm256_abs_epi8(w), size_b = _mm256_abs_epi8(w_b);              \
-                TILE_##N(K_DOT);                                                               \
+                __m256i w = half_line(values), size = _mm256_abs_epi8(w);                      \
+                TILE_##N(K_DOT_LOW);                                                           \
+                w = half_line(values + 32);                                                    \
+                size = _mm256_abs_epi8(w);                                                     \
+                TILE_##N(K_DOT_HIGH);                                                          \
                 (void)size;                                                                    \
-                (void)size_b;                                                                  \
             }                                                                                  \
             const int32_t *at = u->scale[c * n_lines / per_scale];                             \
             __m256i scale = half_line((const uint8_t *)at);                                    \
@@ -471,7 +476,6 @@ K_TILES(q5_k_tile, KIND_Q5_K)
 K_TILES(q6_k_tile, KIND_Q6_K)
 K_TILES(iq4_xs_tile, KIND_IQ4_XS)
 
-/* Unpacks block b and asks for the memory some blocks ahead. */
 static void unpack_block(enum tensor_type type, const uint8_t *group, uint32_t b,
                          uint32_t n_blocks, struct unpacked *u)
 {
@@ -481,8 +485,6 @@ static void unpack_block(enum tensor_type type, const uint8_t *group, uint32_t b
                                            : PACKED_IQ4_XS;
     const uint8_t *block = group + b * n_bytes;
 
-    for (size_t i = 0; i < n_bytes; i += 64)
-        prefetch(block + i + PREFETCH_AHEAD);
     switch (type) {
     case TENSOR_Q4_K: unpack_q4_k(block, u); break;
     case TENSOR_Q5_K: unpack_q5_k(block, u); break;
