@@ -186,23 +186,42 @@ static void minimum_tile(const uint8_t *group, uint32_t n_blocks, const struct a
     block_tiles(group, n_blocks, x, n_now, n_tokens, sums, KIND_MINIMUM);
 }
 
+/* n_now tokens from x on, of n_tokens, against one group, in pieces that stay in L1 */
+static void block_pass(const struct weight *weight, const uint8_t *group,
+                       const struct activation_32 *x, uint32_t n_now, uint32_t n_tokens,
+                       float *sums)
+{
+    enum { PIECE = 16 /* blocks */ };
+    bool minimum = weight->type == TENSOR_Q4_1 || weight->type == TENSOR_Q5_1;
+    uint32_t n_blocks = weight->n_columns / 32;
+
+    memset(sums, 0, n_now * GROUP_ROWS * sizeof *sums);
+    for (uint32_t b = 0; b < n_blocks; b += PIECE) {
+        uint32_t count = n_blocks - b < PIECE ? n_blocks - b : PIECE;
+        for (uint32_t t = 0; t < n_now; t += TILE_TOKENS) {
+            uint32_t n = n_now - t < TILE_TOKENS ? n_now - t : TILE_TOKENS;
+            const struct activation_32 *at = x + (size_t)b * n_tokens + t;
+            float *to = sums + GROUP_ROWS * t;
+            if (minimum)
+                minimum_tile(group + (size_t)b * PACKED_MIN_BLOCK, count, at, n, n_tokens, to);
+            else
+                q8_tile(group + (size_t)(b / 2) * PACKED_Q8_PAIR, count, at, n, n_tokens, to);
+        }
+    }
+}
+
 static void block_matmul(const struct weight *weight, uint32_t first_group, uint32_t n_groups,
                          const struct activation_32 *x, uint32_t n_tokens, float *out,
                          size_t out_stride)
 {
-    bool minimum = weight->type == TENSOR_Q4_1 || weight->type == TENSOR_Q5_1;
+    float sums[PASS_TOKENS * GROUP_ROWS] __attribute__((aligned(64)));
     size_t group_bytes = kernels_group_bytes(weight->type, weight->n_columns);
-    uint32_t n_blocks = weight->n_columns / 32;
 
-    for (uint32_t g = first_group; g < first_group + n_groups; g++) {
-        const uint8_t *group = (const uint8_t *)weight->packed + g * group_bytes;
-        for (uint32_t t = 0; t < n_tokens; t += TILE_TOKENS) {
-            float sums[TILE_TOKENS * GROUP_ROWS] __attribute__((aligned(32))) = {0};
-            uint32_t n = n_tokens - t < TILE_TOKENS ? n_tokens - t : TILE_TOKENS;
-            if (minimum)
-                minimum_tile(group, n_blocks, x + t, n, n_tokens, sums);
-            else
-                q8_tile(group, n_blocks, x + t, n, n_tokens, sums);
+    for (uint32_t t = 0; t < n_tokens; t += PASS_TOKENS) {
+        uint32_t n = n_tokens - t < PASS_TOKENS ? n_tokens - t : PASS_TOKENS;
+        for (uint32_t g = first_group; g < first_group + n_groups; g++) {
+            block_pass(weight, (const uint8_t *)weight->packed + g * group_bytes, x + t, n,
+                       n_tokens, sums);
             store_sums(weight, g, sums, n, out + t * out_stride, out_stride);
         }
     }
