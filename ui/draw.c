@@ -1,11 +1,11 @@
 /*
  * draw.c - what is on the screen
  *
- * One curses window holds everything; a frame writes what differs and ends in one doupdate(), in
- * brackets of synchronised output, so that terminals that know them show whole frames only.
- * Rows of the transcript that show what they showed in the last frame are not even laid into the
- * window.  Only the 16 colours of the terminal and its own background are used, and no state is
- * told by colour alone.
+ * One curses window holds everything; a frame writes what differs and ends in one doupdate(),
+ * in brackets of synchronised output, so that terminals that know them show whole frames only.
+ * Rows of the transcript that show what they showed in the last frame are not even laid into
+ * the window.  Only the 16 colours of the terminal and its own background are used, and no
+ * state is told by colour alone.
  */
 #include "ui/internal.h"
 
@@ -20,7 +20,7 @@
 static const char frame_begin[] = "\033[?2026h";
 static const char frame_end[] = "\033[?2026l";
 
-/* Drawing text -------------------------------------------------------------------------------- */
+/* Drawing text ----------------------------------------------------------------------------- */
 
 static attr_t color_of(const struct screen *screen, enum color_pair pair)
 {
@@ -84,8 +84,8 @@ static void draw_cluster(const struct screen *screen, int row, int column, int c
         mvadd_wch(row, column, &cell);
 }
 
-/* Filtered text from `column`, cut at `limit`; tabs count from `origin`.  Returns the column behind
- * it. */
+/* Filtered text from `column`, cut at `limit`; tabs count from `origin`.  Returns the column
+ * behind it. */
 static int draw_text(const struct screen *screen, int row, int column, int limit,
                      const char *text, size_t n_bytes, attr_t attributes)
 {
@@ -138,17 +138,14 @@ static void draw_line(const struct screen *screen, int row, const char *text, at
 
 static void draw_rule(const struct screen *screen, int row)
 {
-    attrset(A_DIM);
-    for (int column = 0; column < screen->n_columns; column++) {
-        if (screen->ascii)
-            mvaddch(row, column, '-' | A_DIM);
-        else
-            mvaddnwstr(row, column, L"\u2500", 1);
-    }
-    attrset(A_NORMAL);
+    cchar_t line;
+    if (screen->ascii || setcchar(&line, L"\u2500", A_DIM, 0, NULL) != OK)
+        mvhline(row, 0, '-' | A_DIM, screen->n_columns);
+    else
+        mvhline_set(row, 0, &line, screen->n_columns);
 }
 
-/* Drawing the parts --------------------------------------------------------------------------- */
+/* Drawing the parts ------------------------------------------------------------------------ */
 
 struct look {
     attr_t sign_attributes, text;

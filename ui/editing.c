@@ -1,11 +1,11 @@
 /*
  * editing.c - functions of readline that are ours, and the keys they are bound to
  *
- * readline edits one line; here the line may hold newlines.  Motions and kills that mean "the line"
- * therefore get versions that stop at newlines, and the history keys move between rows first.  They
- * are put where readline's own are bound after the user's inputrc was read, so that the user's keys
- * follow.  Keys that readline does not know are bound before, so that inputrc has the last word;
- * all names can be used there (inside $if banter).
+ * readline edits one line; here the line may hold newlines.  Motions and kills that mean "the
+ * line" therefore get versions that stop at newlines, and the history keys move between rows
+ * first.  They are put where readline's own are bound after the user's inputrc was read, so
+ * that the user's keys follow.  Keys that readline does not know are bound before, so that
+ * inputrc has the last word; all names can be used there (inside $if banter).
  */
 #include "ui/internal.h"
 
@@ -14,7 +14,7 @@
 
 #include <readline/readline.h>
 
-/* Moving between rows ------------------------------------------------------------------------ */
+/* Moving between rows ---------------------------------------------------------------------- */
 
 static int line_start(int at)
 {
@@ -66,7 +66,7 @@ static int next_row(int count, int key)
     return move_row(1) ? 0 : rl_get_next_history(count, key);
 }
 
-/* Lines of a text with newlines -------------------------------------------------------------- */
+/* Lines of a text with newlines ------------------------------------------------------------ */
 
 static int beginning_of_line(int count, int key)
 {
@@ -118,7 +118,7 @@ static int insert_newline(int count, int key)
     return 0;
 }
 
-/* The screen --------------------------------------------------------------------------------- */
+/* The screen ------------------------------------------------------------------------------- */
 
 static int scroll(long rows)
 {
@@ -204,7 +204,7 @@ static int edit(int count, int key)
     return 0;
 }
 
-/* Names and keys ----------------------------------------------------------------------------- */
+/* Names and keys --------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;

@@ -1,13 +1,13 @@
 /*
  * filter.c - the one filter between foreign text and the terminal
  *
- * An allow-list on decoded code points, not a deny-list of bytes: what is printable here passes,
- * everything else is written out.  Joiners and variation selectors are invisible and carry
- * smuggled bytes in other programs, so they pass only behind something that they can act on, and
- * combining marks only N_MARKS_MAX to a base.
+ * An allow-list on decoded code points, not a deny-list of bytes: what is printable here
+ * passes, everything else is written out.  Joiners and variation selectors are invisible and
+ * carry smuggled bytes in other programs, so they pass only behind something that they can act
+ * on, and combining marks only N_MARKS_MAX to a base.
  *
- * The output is well-formed UTF-8 of: newline, tab, code points with columns, and marks behind a
- * base.  It holds no control character, for any input and any cut of it into pieces.
+ * The output is well-formed UTF-8 of: newline, tab, code points with columns, and marks behind
+ * a base.  It holds no control character, for any input and any cut of it into pieces.
  */
 #include "ui/text.h"
 #include "ui/ui.h"
@@ -24,7 +24,7 @@ static const struct {
     uint32_t first, last;
 } hidden[] = {
     {0x00AD, 0x00AD}, /* soft hyphen: terminals disagree on its width */
-    {0x034F, 0x034F},   {0x061C, 0x061C},   {0x115F, 0x1160}, /* Hangul fillers: blank letters */
+    {0x034F, 0x034F},   {0x061C, 0x061C},   {0x115F, 0x1160}, /* fillers: blank letters */
     {0x17B4, 0x17B5},   {0x180B, 0x180F},   {0x200B, 0x200B},   {0x200E, 0x200F},
     {0x2028, 0x202E},   {0x2060, 0x206F},   {0x3164, 0x3164},   {0xFDD0, 0xFDEF},
     {0xFEFF, 0xFEFF},   {0xFFA0, 0xFFA0},   {0xFFF0, 0xFFFB},   {0x1BCA0, 0x1BCA3},
@@ -57,7 +57,7 @@ static bool is_ideograph(uint32_t c)
            (c >= 0x20000 && c <= 0x3FFFD);
 }
 
-/* Can a joiner act behind this code point?  Emoji, marks (virama), letters of joining scripts. */
+/* Can a joiner act behind this code point?  Emoji, marks (virama), letters that join. */
 static bool joins(uint32_t c)
 {
     if (c < 0x80)

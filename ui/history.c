@@ -1,9 +1,9 @@
 /*
  * history.c - what the person typed in earlier runs (history.h)
  *
- * Locking: every writer opens the file, takes flock(LOCK_EX), and checks that the path still names
- * the file that it locked, because a rewrite replaces it.  An entry is one write(2) at the end.  A
- * line that a crash cut short is ended before the next entry is written.
+ * Locking: every writer opens the file, takes flock(LOCK_EX), and checks that the path still
+ * names the file that it locked, because a rewrite replaces it.  An entry is one write(2) at
+ * the end.  A line that a crash cut short is ended before the next entry is written.
  */
 #include "ui/history.h"
 #include "ui/text.h"
@@ -85,7 +85,8 @@ static void make_folders(const char *path)
     }
 }
 
-/* Another banter holds the lock for the time of one write; who holds it longer is not waited for. */
+/* Another banter holds the lock for the time of one write; who holds it longer is not waited
+ * for. */
 static bool lock(int fd)
 {
     for (int attempt = 0; attempt < 100; attempt++) {

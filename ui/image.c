@@ -1,10 +1,10 @@
 /*
  * image.c - the edit buffer as it is drawn
  *
- * readline does not say where its cursor is on the screen, so it is computed here: the buffer goes
- * through the filter in pieces that end at the cursor and at the mark, and the layout says which
- * row and column that is.  The prompt stands left of the first row and indents the others; what
- * readline shows in its place (a search, a count) runs on into the text.
+ * readline does not say where its cursor is on the screen, so it is computed here: the buffer
+ * goes through the filter in pieces that end at the cursor and at the mark, and the layout says
+ * which row and column that is.  The prompt stands left of the first row and indents the
+ * others; what readline shows in its place (a search, a count) runs on into the text.
  */
 #include "ui/internal.h"
 
@@ -104,6 +104,8 @@ static void place_cursor(struct input_image *image)
     image->cursor_column = image->indent;
     if (layout->n_rows == 0)
         return;
+    if (layout->rows[layout->n_rows - 1].ends_in_newline)
+        image->n_rows++; /* the row behind it is empty, but it is there */
     size_t row = layout_row_at(layout, image->point);
     int column = layout_column_at(layout, image->text.bytes, row, image->point);
     bool at_end = image->point == image->text.n_bytes;

@@ -1,10 +1,11 @@
 /*
  * input.c - readline: takes whole keys, holds the edit buffer
  *
- * readline runs through its callback interface on a queue of bytes.  Only whole characters and whole
- * escape sequences are put into the queue, and it is emptied before anything else happens: some of
- * readline's functions read on until they have what they want.  It draws nothing: its redisplay
- * function only notes that the line changed, and its streams lead nowhere.
+ * readline runs through its callback interface on a queue of bytes.  Only whole characters and
+ * whole escape sequences are put into the queue, and it is emptied before anything else
+ * happens: some of readline's functions read on until they have what they want.  It draws
+ * nothing: its redisplay function only notes that the line changed, and its streams lead
+ * nowhere.
  *
  * readline's state is global; so is the pointer to the one ui that it edits for.
  */
@@ -28,7 +29,7 @@ struct ui *input_active(void)
     return active;
 }
 
-/* Hooks of readline -------------------------------------------------------------------------- */
+/* Hooks of readline ------------------------------------------------------------------------ */
 
 static int next_byte(FILE *stream)
 {
@@ -81,7 +82,7 @@ static void line_is_there(char *line)
     free(line);
 }
 
-/* Completion --------------------------------------------------------------------------------- */
+/* Completion ------------------------------------------------------------------------------- */
 
 static char *filtered_copy(const char *text)
 {
@@ -186,7 +187,7 @@ static void popup_follow(struct ui *ui)
     free(word);
 }
 
-/* Life cycle --------------------------------------------------------------------------------- */
+/* Life cycle ------------------------------------------------------------------------------- */
 
 static void set_hooks(struct input *input)
 {
@@ -233,6 +234,9 @@ static void start_readline(void)
     rl_variable_bind("show-all-if-ambiguous", "on");
     rl_variable_bind("revert-all-at-newline", "on");
     rl_initialize();
+    /* readline switches this off because it sees no terminal; then the user's word counts. */
+    rl_variable_bind("enable-active-region", "on");
+    rl_re_read_init_file(1, 0);
     editing_adopt();
 }
 
@@ -241,7 +245,6 @@ static void forbid(void)
 {
     rl_variable_bind("bell-style", "none");
     rl_variable_bind("blink-matching-paren", "off");
-    rl_variable_bind("enable-bracketed-paste", "off");
     rl_completion_query_items = 0;
 }
 
@@ -314,7 +317,7 @@ void input_resized(int n_rows, int n_columns)
     rl_set_screen_size(n_rows, n_columns);
 }
 
-/* Keys --------------------------------------------------------------------------------------- */
+/* Keys ------------------------------------------------------------------------------------- */
 
 /* Give readline whole keys, and let it take all of them. */
 static void feed(struct ui *ui, const char *bytes, size_t n_bytes)
@@ -328,7 +331,7 @@ static void feed(struct ui *ui, const char *bytes, size_t n_bytes)
     line_changed();
 }
 
-/* An escape sequence that nothing is bound to would be typed into the line, but for its start. */
+/* The end of an escape sequence that nothing is bound to would be typed into the line. */
 static bool is_bound(const char *bytes, size_t n_bytes)
 {
     int type;
@@ -344,6 +347,17 @@ static void insert(const char *text, size_t n_bytes)
     rl_insert_text(copy);
     rl_end_undo_group();
     free(copy);
+}
+
+/* An Alt key that nothing is bound to.  In vi mode it is Esc and a character, typed fast or
+ * joined on the way. */
+static void feed_unbound(struct ui *ui, const char *bytes, size_t n_bytes)
+{
+    bool is_alt = n_bytes == 2 || ((unsigned char)bytes[1] & 0x80) != 0;
+    if (!is_alt || rl_editing_mode != 0)
+        return;
+    feed(ui, bytes, 1);
+    feed(ui, bytes + 1, n_bytes - 1);
 }
 
 /* In a search the first line of a paste is what is searched for. */
@@ -410,6 +424,8 @@ void input_key(struct ui *ui, const struct keys_token *key)
     case KEYS_SEQUENCE:
         if (is_bound(key->bytes, key->n_bytes))
             feed(ui, key->bytes, key->n_bytes);
+        else
+            feed_unbound(ui, key->bytes, key->n_bytes);
         break;
     case KEYS_CHARACTER:
         if (key->bytes[0] == ('C' & 0x1F) || key->bytes[0] == ('Z' & 0x1F))

@@ -19,7 +19,7 @@
 #include <stdio.h>
 #include <termios.h>
 
-/* The terminal ------------------------------------------------------------------------------- */
+/* The terminal ----------------------------------------------------------------------------- */
 
 /* What a row of the screen shows of the transcript; equal: it need not be drawn again. */
 struct drawn_row {
@@ -42,7 +42,7 @@ struct screen {
     struct drawn_row *drawn; /* owned; n_rows of them */
 };
 
-/* The input line ----------------------------------------------------------------------------- */
+/* The input line --------------------------------------------------------------------------- */
 
 struct candidate {
     char *text;                /* owned; what completes the word */
@@ -80,7 +80,7 @@ struct input {
     struct input_image image;
 };
 
-/* Scripted keys ------------------------------------------------------------------------------ */
+/* Scripted keys ---------------------------------------------------------------------------- */
 
 struct script {
     char *bytes; /* owned; NULL: none, or used up */
@@ -96,7 +96,7 @@ bool keys_script_step(struct script *script, struct keys *keys, bool idle, int64
 bool keys_script_is_done(const struct script *script);
 int keys_script_timeout_ms(const struct script *script, bool idle, int64_t now_ms);
 
-/* All ---------------------------------------------------------------------------------------- */
+/* All -------------------------------------------------------------------------------------- */
 
 struct ui {
     struct ui_options options;
@@ -127,8 +127,8 @@ int ui_page_rows(const struct ui *ui);
 /* Pairs of colours; 0 is the terminal's own. */
 enum color_pair { PAIR_USER = 1, PAIR_ANSWER, PAIR_ERROR, PAIR_ACCENT };
 
-/* Open the terminal and see what it can; then take it.  readline starts in between, because both
- * it and curses read the terminal's description, and the last one must be curses. */
+/* Open the terminal and see what it can; then take it.  readline starts in between, because
+ * both it and curses read the terminal's description, and the last one must be curses. */
 bool screen_probe(struct ui *ui, struct ui_error *error);
 bool screen_open(struct ui *ui, struct ui_error *error);
 void screen_close(struct ui *ui);

@@ -1,9 +1,9 @@
 /*
  * keys.c - bytes of a terminal in, whole keys out (keys.h)
  *
- * Grammar (ECMA-48): ESC [ parameters 0x30-0x3F, intermediates 0x20-0x2F, final 0x40-0x7E; ESC O
- * final; strings ESC ] P X ^ _ up to BEL or ESC \; ESC and a character is Alt.  The mouse report
- * ESC [ M carries three bytes behind its final.  Controls inside a sequence end it.
+ * Grammar (ECMA-48): ESC [ parameters 0x30-0x3F, intermediates 0x20-0x2F, final 0x40-0x7E; ESC
+ * O final; strings ESC ] P X ^ _ up to BEL or ESC \; ESC and a character is Alt.  The mouse
+ * report ESC [ M carries three bytes behind its final.  Controls inside a sequence end it.
  */
 #include "ui/keys.h"
 
@@ -196,7 +196,8 @@ static size_t min_size(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Inside a paste: wait for its end mark.  Half of a mark may stand at the end of what has come. */
+/* Inside a paste: wait for its end mark.  Half of a mark may stand at the end of what has
+ * come. */
 static bool next_of_paste(struct keys *keys, int64_t now_ms, struct keys_token *token)
 {
     const char *bytes = keys->input.bytes + keys->start;

@@ -1,9 +1,10 @@
 /*
  * keys.h - bytes of a terminal in, whole keys out
  *
- * readline must never see half a character, half an escape sequence or a bracketed paste: it would
- * read on, and there is nothing to read.  This tokenizer hands out whole ones, decides by time what
- * a lone ESC is, collects pastes, and drops what terminals say without having been asked.
+ * readline must never see half a character, half an escape sequence or a bracketed paste: it
+ * would read on, and there is nothing to read.  This tokenizer hands out whole ones, decides by
+ * time what a lone ESC is, collects pastes, and drops what terminals say without having been
+ * asked.
  *
  * Pure: the time is an argument, in milliseconds of any clock that does not jump.
  */

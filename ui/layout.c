@@ -1,10 +1,10 @@
 /*
  * layout.c - text and a width in, rows out (layout.h)
  *
- * Greedy: a row takes clusters until one does not fit, then it ends at the last place where a line
- * may break, or right there when there is none.  Lines break behind spaces, behind a hyphen between
- * letters, and between wide characters, but not before closing nor behind opening punctuation.
- * Spaces that open a line are its indentation, no place to break.
+ * Greedy: a row takes clusters until one does not fit, then it ends at the last place where a
+ * line may break, or right there when there is none.  Lines break behind spaces, behind a
+ * hyphen between letters, and between wide characters, but not before closing nor behind
+ * opening punctuation. Spaces that open a line are its indentation, no place to break.
  */
 #include "ui/layout.h"
 #include "ui/text.h"

@@ -2,7 +2,8 @@
  * plain.c - lines without a screen
  *
  * readline draws by itself on the real terminal: for dumb terminals and screen readers.  Ctrl-C
- * gives up the line and returns an empty one; the signal is let in only while a key is waited for.
+ * gives up the line and returns an empty one; the signal is let in only while a key is waited
+ * for.
  */
 #include "ui/internal.h"
 

@@ -1,9 +1,9 @@
 /*
  * screen.c - takes the terminal and gives it back
  *
- * Taking: the terminal is opened by its name, so that standard input and output stay free; curses
- * gets it in raw mode, without keypad translation, because readline wants the bytes.  Giving back:
- * endwin(), then the saved settings of the line.  For a crash the same is done by
+ * Taking: the terminal is opened by its name, so that standard input and output stay free;
+ * curses gets it in raw mode, without keypad translation, because readline wants the bytes.
+ * Giving back: endwin(), then the saved settings of the line.  For a crash the same is done by
  * ui_emergency_restore() from bytes that were made ready when the terminal was taken.
  */
 #include "ui/internal.h"
@@ -92,7 +92,7 @@ void screen_write(const struct screen *screen, const char *bytes)
     }
 }
 
-/* Taking the terminal ------------------------------------------------------------------------- */
+/* Taking the terminal ---------------------------------------------------------------------- */
 
 static bool wants_color(enum ui_color color)
 {

@@ -1,7 +1,7 @@
 /*
  * script.c - scripted keys: a file of keys, fed as if they were typed
  *
- * The bytes go through the same tokenizer as the terminal's.  Written so that a person can read it:
+ * The bytes go through the same tokenizer as the terminal's.  Written for people to read:
  *
  *   text        is typed as it is
  *   line end    Enter; of a line with nothing but waits, and after \ at its end, nothing
@@ -12,8 +12,9 @@
  *   \cX         Ctrl-X, for a letter X
  *   \\          a backslash
  *
- * "\e" and text behind it are one key (Alt); "\e\d100" is the Esc key.  A file without backslashes
- * is a list of messages; they are queued when they come while an answer runs, as for a person.
+ * "\e" and text behind it are one key (Alt); "\e\d100" is the Esc key.  A file without
+ * backslashes is a list of messages; they are queued when they come while an answer runs, as
+ * for a person.
  */
 #include "ui/internal.h"
 

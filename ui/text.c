@@ -118,7 +118,8 @@ static bool is_pictograph(uint32_t code_point)
            UTF8PROC_BOUNDCLASS_EXTENDED_PICTOGRAPHIC;
 }
 
-/* In clusters of emoji everything behind the base is left out: terminals disagree on its width. */
+/* In clusters of emoji everything behind the base is left out: terminals disagree on its
+ * width. */
 static bool is_drawn(uint32_t code_point, bool emoji)
 {
     if (code_point == VARIATION_TEXT || code_point == VARIATION_EMOJI)

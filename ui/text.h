@@ -1,9 +1,10 @@
 /*
  * text.h - code points, grapheme clusters and columns
  *
- * wcwidth() is the arbiter of columns, because ncurses advances by it.  A cluster that the terminal
- * and ncurses would measure differently (emoji joined by ZWJ, skin tones, VS16), or that does not
- * fit into a curses cell of 5 code points, is degraded when it is drawn; the bytes stay as they are.
+ * wcwidth() is the arbiter of columns, because ncurses advances by it.  A cluster that the
+ * terminal and ncurses would measure differently (emoji joined by ZWJ, skin tones, VS16), or
+ * that does not fit into a curses cell of 5 code points, is degraded when it is drawn; the
+ * bytes stay as they are.
  *
  * Functions are pure but for the locale's character type.
  */
@@ -31,7 +32,7 @@ int text_width(uint32_t code_point);
 int text_sequence_length(unsigned char first);
 /* May `byte` stand at place `index` (from 1) of the sequence that starts with `first`? */
 bool text_continues(unsigned char first, int index, unsigned char byte);
-/* Strict; returns the bytes taken, 0 when n_bytes is 0; broken text gives U+FFFD and takes 1. */
+/* Strict; returns the bytes taken, 0 of nothing; a broken byte is taken as U+FFFD. */
 size_t text_decode(const char *bytes, size_t n_bytes, uint32_t *code_point);
 size_t text_encode(uint32_t code_point, char out[4]);
 /* The cluster at bytes[0]; it depends on nothing before it.  n_bytes is at least 1. */

@@ -1,8 +1,9 @@
 /*
  * transcript.h - the blocks of a conversation and the rows that they take
  *
- * Text passes the filter when it is appended and is laid out when rows are asked for; of a block
- * that grows only the last row is laid out again.  Rows are numbered from 0 over all blocks.
+ * Text passes the filter when it is appended and is laid out when rows are asked for; of a
+ * block that grows only the last row is laid out again.  Rows are numbered from 0 over all
+ * blocks.
  *
  * Pure data: no curses.  Out of memory: text that does not fit is left out.
  */

@@ -1,12 +1,12 @@
 /*
  * ui.c - the public functions: events, frame clock, what changed
  *
- * Nothing is drawn when something changes; it is noted, and ui_draw() draws when the frame clock
- * says so: FRAME_MS after the last frame, or KEY_FRAME_MS when a key did it, so that typing does not
- * wait for the stream.  Without a change there is no frame and no time-out.
+ * Nothing is drawn when something changes; it is noted, and ui_draw() draws when the frame
+ * clock says so: FRAME_MS after the last frame, or KEY_FRAME_MS when a key did it, so that
+ * typing does not wait for the stream.  Without a change there is no frame and no time-out.
  *
- * Keys are handled one at a time, and none while an event waits to be taken: what a key means may
- * depend on what the app does with the event before it.
+ * Keys are handled one at a time, and none while an event waits to be taken: what a key means
+ * may depend on what the app does with the event before it.
  */
 #include "ui/internal.h"
 
@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define FRAME_MS     33
-#define KEY_FRAME_MS 8
+#define KEY_FRAME_MS 3
 #define HINT_MS      6000
 #define READ_MAX     (1u << 16) /* bytes taken from the terminal in one go */
 
@@ -29,7 +29,7 @@ int64_t ui_now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Life cycle --------------------------------------------------------------------------------- */
+/* Life cycle ------------------------------------------------------------------------------- */
 
 static char *copy_of(const char *text)
 {
@@ -115,7 +115,7 @@ void ui_abandon(struct ui *ui)
     screen_abandon(ui);
 }
 
-/* Events and keys ---------------------------------------------------------------------------- */
+/* Events and keys -------------------------------------------------------------------------- */
 
 void ui_event_add(struct ui *ui, enum ui_event_type type, const char *text, size_t n_bytes)
 {
@@ -282,7 +282,7 @@ void ui_history_add(struct ui *ui, const char *text, size_t n_bytes)
     input_remember(ui, text, n_bytes);
 }
 
-/* Transcript --------------------------------------------------------------------------------- */
+/* Transcript ------------------------------------------------------------------------------- */
 
 uint32_t ui_block_add(struct ui *ui, enum ui_block_kind kind, const char *heading)
 {
@@ -334,7 +334,7 @@ int ui_page_rows(const struct ui *ui)
     return half > 1 ? half : 1;
 }
 
-/* Status and frames -------------------------------------------------------------------------- */
+/* Status and frames ------------------------------------------------------------------------ */
 
 void ui_set_status(struct ui *ui, const struct ui_status *status)
 {
@@ -367,7 +367,8 @@ void ui_draw_now(struct ui *ui)
 
 void ui_draw(struct ui *ui)
 {
-    /* An Esc that was alone long enough counts even when no time-out came because of the stream. */
+    /* An Esc that was alone long enough counts even when no time-out came because of the
+     * stream. */
     handle_keys(ui);
     int64_t now = ui_now_ms();
     if (ui->hint[0] != '\0' && now >= ui->hint_until_ms) {

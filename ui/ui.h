@@ -1,9 +1,9 @@
 /*
  * ui.h - the screen: a transcript, an input line, a status line
  *
- * ncurses owns the screen, readline owns the edit buffer, and this library owns the bytes between
- * them: it reads the terminal itself, splits keys, pastes and escape sequences, and feeds readline
- * whole ones.  It knows messages and numbers, no model and no token.
+ * ncurses owns the screen, readline owns the edit buffer, and this library owns the bytes
+ * between them: it reads the terminal itself, splits keys, pastes and escape sequences, and
+ * feeds readline whole ones.  It knows messages and numbers, no model and no token.
  *
  * Every text that is given to it passes one filter (ui_filter): control characters, escape
  * sequences and bidi overrides are shown, never executed.
@@ -23,12 +23,12 @@ struct ui_error {
     char what[256]; /* one line for a person */
 };
 
-/* The one filter ----------------------------------------------------------------------------- */
+/* The one filter --------------------------------------------------------------------------- */
 
 /*
- * Strict streaming filter, for the screen and for plain output alike: well-formed printable text,
- * newline and tab pass; everything else becomes visible text ("^[", "<U+202E>"), broken UTF-8
- * becomes U+FFFD.  A sequence that is cut by the end of a piece waits for the next piece.
+ * Strict streaming filter, for the screen and for plain output alike: well-formed printable
+ * text, newline and tab pass; everything else becomes visible text ("^[", "<U+202E>"), broken
+ * UTF-8 becomes U+FFFD.  A sequence that is cut by the end of a piece waits for the next piece.
  */
 struct ui_filter {
     unsigned char held[4];
@@ -46,7 +46,7 @@ void ui_filter_line(const char *bytes, size_t n_bytes, char *out, size_t room);
 /* Columns of well-formed filtered text on this terminal. */
 int ui_text_columns(const char *bytes, size_t n_bytes);
 
-/* Life cycle --------------------------------------------------------------------------------- */
+/* Life cycle ------------------------------------------------------------------------------- */
 
 enum ui_color { UI_COLOR_AUTO, UI_COLOR_ALWAYS, UI_COLOR_NEVER };
 
@@ -61,7 +61,7 @@ struct ui_completion {
 
 struct ui_options {
     const char *terminal;     /* path of the terminal; NULL: /dev/tty */
-    const char *keys_path;    /* scripted keys: bytes of this file as if typed; NULL: none */
+    const char *keys_path;    /* scripted keys, see ui/script.c; NULL: none */
     const char *history_path; /* input history, append-only, 0600; NULL: none kept */
     uint32_t history_size;    /* entries loaded; 0: 1000 */
     enum ui_color color;
@@ -72,16 +72,17 @@ struct ui_options {
 };
 
 /*
- * Take the terminal.  Signals must be blocked already (SIGWINCH, SIGTSTP, SIGCONT, SIGINT, SIGTERM,
- * SIGHUP): the app reads them and calls ui_resized(), ui_suspend() and so on.
+ * Take the terminal.  Signals must be blocked already (SIGWINCH, SIGTSTP, SIGCONT, SIGINT,
+ * SIGTERM, SIGHUP): the app reads them and calls ui_resized(), ui_suspend() and so on.
  * false: no terminal, TERM unknown or dumb; the caller goes on in plain mode.
  */
 bool ui_open(struct ui **out, const struct ui_options *options, struct ui_error *error);
 /* Give the terminal back as it was; *ui becomes NULL; NULL is allowed. */
 void ui_close(struct ui **ui);
-/* Leave the terminal usable from a signal handler of a crash: write(2) of constant bytes only. */
+/* Leave the terminal usable from a signal handler of a crash: constant bytes, tcsetattr(). */
 void ui_emergency_restore(void);
-/* Around SIGTSTP and around an external program: terminal given back, later taken and redrawn. */
+/* Around SIGTSTP and around an external program: terminal given back, later taken and
+ * redrawn. */
 void ui_suspend(struct ui *ui);
 void ui_resume(struct ui *ui);
 /* After SIGWINCH. */
@@ -89,7 +90,7 @@ void ui_resized(struct ui *ui);
 /* The terminal is gone (SIGHUP): write nothing any more. */
 void ui_abandon(struct ui *ui);
 
-/* Input -------------------------------------------------------------------------------------- */
+/* Input ------------------------------------------------------------------------------------ */
 
 enum ui_event_type {
     UI_SUBMIT,    /* .text: a line (may hold newlines) was accepted; never empty */
@@ -109,7 +110,7 @@ struct ui_event {
 int ui_fd(const struct ui *ui); /* poll for input; -1 after ui_abandon() */
 /* Time until ui_read() or ui_draw() wants to run; -1: none. */
 int ui_timeout_ms(const struct ui *ui);
-void ui_read(struct ui *ui); /* take what is there; also to be called on time-out */
+void ui_read(struct ui *ui); /* take what is there; does not wait; once a turn of the loop */
 bool ui_next_event(struct ui *ui, struct ui_event *event);
 /* While busy Esc interrupts; when idle it belongs to readline. */
 void ui_set_busy(struct ui *ui, bool busy);
@@ -117,7 +118,7 @@ void ui_set_busy(struct ui *ui, bool busy);
 void ui_input_set(struct ui *ui, const char *text, size_t n_bytes);
 void ui_history_add(struct ui *ui, const char *text, size_t n_bytes);
 
-/* Transcript --------------------------------------------------------------------------------- */
+/* Transcript ------------------------------------------------------------------------------- */
 
 enum ui_block_kind {
     UI_BLOCK_USER,
@@ -127,7 +128,10 @@ enum ui_block_kind {
     UI_BLOCK_ERROR
 };
 
-/* Blocks are numbered from 1 in the order they were added. */
+/*
+ * Blocks are numbered from 1 in the order they were added.  heading: a name over the block (not
+ * over folded thinking, and not on small screens); NULL: none.
+ */
 uint32_t ui_block_add(struct ui *ui, enum ui_block_kind kind, const char *heading);
 /* Raw bytes; they pass the filter here. */
 void ui_block_append(struct ui *ui, uint32_t block, const char *bytes, size_t n_bytes);
@@ -138,7 +142,7 @@ void ui_block_fold(struct ui *ui, uint32_t block, bool folded, const char *summa
 void ui_block_remove(struct ui *ui, uint32_t first); /* this one and all after it */
 void ui_transcript_clear(struct ui *ui);
 
-/* Status ------------------------------------------------------------------------------------- */
+/* Status ----------------------------------------------------------------------------------- */
 
 enum ui_phase {
     UI_PHASE_IDLE,
@@ -175,7 +179,7 @@ void ui_draw_now(struct ui *ui);
 /* Size of the terminal. */
 void ui_size(const struct ui *ui, int *n_rows, int *n_columns);
 
-/* Plain line input --------------------------------------------------------------------------- */
+/* Plain line input ------------------------------------------------------------------------- */
 
 /*
  * Without a screen (TERM=dumb, --plain) but on a terminal: readline on the terminal itself.

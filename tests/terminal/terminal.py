@@ -2,14 +2,14 @@
 
     with Terminal([binary, "--model", path], rows=24, columns=80) as terminal:
         terminal.wait("> ")                 text, compiled pattern or function of the terminal
-        terminal.send("hello", "Enter")     text and names of keys, as the terminal would send them
+        terminal.send("hello", "Enter")     text and names of keys
         terminal.wait("answer", seconds=5)  fails with a picture of the screen
         assert terminal.row(-1).startswith("> ")
         terminal.send("C-d")
         assert terminal.finish() == 0       exit status; negative: ended by that signal
 
-The bytes the program wrote are in terminal.raw.  terminal.stty() are the settings of the line, to
-compare before and after.  Nothing here sleeps for a fixed time: wait() is woken by output.
+The bytes the program wrote are in terminal.raw.  terminal.stty() are the settings of the line,
+to compare before and after.  Nothing here sleeps for a fixed time: wait() is woken by output.
 This file holds no tests.
 """
 import copy
@@ -37,6 +37,7 @@ KEYS = {
     "Up": "\x1b[A", "Down": "\x1b[B", "Right": "\x1b[C", "Left": "\x1b[D",
     "Home": "\x1b[H", "End": "\x1b[F", "PageUp": "\x1b[5~", "PageDown": "\x1b[6~",
     "Delete": "\x1b[3~", "Insert": "\x1b[2~",
+    "C-_": "\x1f", "C-Space": "\0",
     "C-Up": "\x1b[1;5A", "C-Down": "\x1b[1;5B", "S-Tab": "\x1b[Z",
     "S-Enter": "\x1b[13;2u", "M-Enter": "\x1b\r",
 }
@@ -158,7 +159,7 @@ class Terminal:
                 self.stream.feed(data)
                 self.changed.notify_all()
 
-    # ---- what is on the screen --------------------------------------------------------------
+    # ---- what is on the screen ---------------------------------------------------------------
 
     @property
     def rows(self):
@@ -195,10 +196,12 @@ class Terminal:
     def picture(self):
         rows = self.rows
         width = self.screen.columns
-        lines = ["+" + "-" * width + "+"] + ["|" + row for row in rows] + ["+" + "-" * width + "+"]
-        return "\n".join(lines + ["cursor %s, last bytes %r" % (self.cursor, bytes(self.raw[-160:]))])
+        frame = "+" + "-" * width + "+"
+        lines = [frame] + ["|" + row for row in rows] + [frame]
+        lines.append("cursor %s, last bytes %r" % (self.cursor, bytes(self.raw[-160:])))
+        return "\n".join(lines)
 
-    # ---- waiting ------------------------------------------------------------------------------
+    # ---- waiting -----------------------------------------------------------------------------
 
     def matches(self, wanted):
         if callable(wanted):
@@ -213,7 +216,8 @@ class Terminal:
         return self.wait_for(lambda: self.matches(wanted), seconds, wanted)
 
     def wait_gone(self, unwanted, seconds=PATIENCE):
-        return self.wait_for(lambda: not self.matches(unwanted), seconds, "no " + repr(unwanted))
+        return self.wait_for(lambda: not self.matches(unwanted), seconds,
+                             "no " + repr(unwanted))
 
     def wait_raw(self, wanted, seconds=PATIENCE, start=0):
         """Wait until these bytes were written at or after `start`; returns where."""
@@ -236,7 +240,7 @@ class Terminal:
                 self.changed.wait(min(left, 0.25))
 
     def settle(self, quiet=0.15, seconds=PATIENCE):
-        """Wait until nothing was written for `quiet` seconds: for checks of what did not happen."""
+        """Wait until nothing was written for `quiet` seconds: to check what did not happen."""
         end = time.monotonic() + seconds
         with self.changed:
             while time.monotonic() < end:
@@ -246,7 +250,7 @@ class Terminal:
                     return
         raise AssertionError("the screen never rests\n" + self.picture())
 
-    # ---- acting on it -----------------------------------------------------------------------
+    # ---- acting on it ------------------------------------------------------------------------
 
     def send(self, *parts):
         """Names in KEYS are keys; other text and bytes go as they are."""
@@ -290,7 +294,8 @@ class Terminal:
             if pid:
                 self.status = os.waitstatus_to_exitcode(status)
             elif time.monotonic() > end:
-                raise AssertionError("still running after %.1f s\n%s" % (seconds, self.picture()))
+                raise AssertionError("still running after %.1f s\n%s"
+                                     % (seconds, self.picture()))
             else:
                 time.sleep(0.005)
         self.reader.join(1)

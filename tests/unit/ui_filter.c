@@ -1,8 +1,9 @@
 /*
- * ui_filter.c - nothing but allowed text leaves the filter, whatever enters and however it is cut
+ * ui_filter.c - nothing but allowed text leaves the filter, whatever enters, however cut
  *
- * The checker below knows the promise, not the code: a strict decoder and a list of what may not
- * pass.  Every code point, every sequence of one and two bytes and most of three go through it.
+ * The checker below knows the promise, not the code: a strict decoder and a list of what may
+ * not pass.  Every code point, every sequence of one and two bytes and most of three go through
+ * it.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /*
- * ui_history.c - the file of earlier input: private, whole, shared, and safe against what it holds
+ * ui_history.c - the file of earlier input: private, whole, shared, and safe
  */
 #include <setjmp.h>
 #include <stdarg.h>

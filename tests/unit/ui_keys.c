@@ -1,5 +1,5 @@
 /*
- * ui_keys.c - whole keys come out, however the bytes are cut; time decides what nothing else can
+ * ui_keys.c - whole keys come out, however the bytes are cut; time decides the rest
  */
 #include <setjmp.h>
 #include <stdarg.h>

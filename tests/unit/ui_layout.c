@@ -1,6 +1,6 @@
 /*
- * ui_layout.c - rows lose no byte and fit; appending gives what starting over gives; the parts of
- * the screen always add up; the transcript and its view keep their place
+ * ui_layout.c - rows lose no byte and fit; appending gives what starting over gives; the parts
+ * of the screen always add up; the transcript and its view keep their place
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -331,7 +331,8 @@ static void transcript_rows(void **state)
     transcript_release(&t);
 }
 
-/* The rows of a transcript that grows piece by piece are those of one that is laid out at once. */
+/* The rows of a transcript that grows piece by piece are those of one that is laid out at
+ * once. */
 static void transcript_grows_as_it_stands(void **state)
 {
     (void)state;
