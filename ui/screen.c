@@ -58,7 +58,9 @@ void ui_emergency_restore(void)
 
 static void emergency_add(const char *bytes)
 {
-    size_t n_bytes = bytes == NULL || bytes == (char *)-1 ? 0 : strlen(bytes);
+    if (bytes == NULL || bytes == (char *)-1) /* how terminfo says that there is none */
+        return;
+    size_t n_bytes = strlen(bytes);
     if (n_bytes > sizeof emergency.bytes - emergency.n_bytes)
         return;
     memcpy(emergency.bytes + emergency.n_bytes, bytes, n_bytes);
