@@ -15,6 +15,7 @@ import importlib.util
 import inspect
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -133,6 +134,10 @@ def main():
         for path in programs + scripts:
             print(os.path.relpath(path, ROOT))
         return 0
+    # A shell's background job ignores these, and its children would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     results = Results()
     for program in programs:
         run_program(program, patterns, results)
