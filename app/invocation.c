@@ -3,11 +3,14 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "app/engine_settings.h"
 #include "app/report.h"
+#include "app/signals.h"
 #include "app/subcommands.h"
 #include "config/config.h"
+#include "ui/ui.h"
 
 enum { ERRORS_SHOWN = 20 };
 
@@ -64,8 +67,14 @@ const char *invocation_model(const struct invocation *invocation)
     const char *model = config_values(invocation->store)->model;
     char path[4096];
 
-    if (model != NULL)
+    if (model != NULL) {
+        char name[512];
+
+        /* For the message when the file is cut while it is mapped. */
+        ui_filter_line(model, strlen(model), name, sizeof name);
+        signals_name_model(name);
         return model;
+    }
     if (config_folder_config(path, sizeof path))
         report("no model: give one with --model FILE, or name it in %s/config.yaml "
                "(\"banter models\" lists those on this machine)",

@@ -15,7 +15,6 @@
 #include "app/interrupt.h"
 #include "app/json.h"
 #include "app/report.h"
-#include "app/signals.h"
 #include "app/subcommands.h"
 #include "config/config.h"
 
@@ -80,11 +79,6 @@ static int open_engine(struct oneshot *shot)
     if (script != NULL) {
         options.script_path = script + strlen("script:");
         options.model_path = NULL;
-    } else {
-        char name[512];
-
-        ui_filter_line(options.model_path, strlen(options.model_path), name, sizeof name);
-        signals_name_model(name);
     }
     if (engine_open(&shot->engine, &options, &error) != STATUS_OK)
         return report_error(&error);

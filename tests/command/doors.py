@@ -152,6 +152,21 @@ def test_generate_interrupted(binary):
         assert rest.endswith(b"\n")
 
 
+def test_a_model_that_is_cut_while_it_is_used(binary):
+    """One line and exit code 74, not a crash."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = link(golden_model(), folder, "cut.gguf")
+        command = [binary, "generate", "-m", path, "--tokens", IDS, "-c", "32k", "--ignore-eos",
+                   "--temperature", "0", "--cpu", "reference"]
+        with subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as process:
+            process.stdout.read(10)
+            os.truncate(path, 4096)
+            _, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 74, (process.returncode, err)
+        assert err.count(b"\n") == 1 and b"cut.gguf" in err, err
+
+
 def test_tokens_and_back(binary):
     model = golden_model()
     texts = [b"Hello, world!", "Gr\u00fc\u00dfe \u4f60\u597d \U0001f600\n\ttab".encode(), b"",
