@@ -1,7 +1,8 @@
 /*
  * bridge.c - engine events become blocks and status
  *
- * All events that are there are taken in one go; the status goes to the screen once afterwards.
+ * Events are taken many at a time, and the status goes to the screen once afterwards; but not
+ * without end: keys and signals get their turn however fast the engine is.
  * Events of a request that is not the running one (it was abandoned by /new) are dropped.
  */
 #include <stdio.h>
@@ -9,6 +10,8 @@
 
 #include "app/chat_internal.h"
 #include "app/signals.h"
+
+enum { MOST_EVENTS = 256 };
 
 /* Loading ------------------------------------------------------------------------------------ */
 
@@ -267,6 +270,9 @@ void bridge_drain(struct chat *chat)
 {
     struct engine_event event;
 
-    while (chat->engine != NULL && engine_next_event(chat->engine, &event))
+    for (int i = 0; i < MOST_EVENTS && chat->engine != NULL; i++) {
+        if (!engine_next_event(chat->engine, &event))
+            break;
         on_event(chat, &event);
+    }
 }

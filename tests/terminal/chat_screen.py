@@ -21,7 +21,8 @@ def test_sizes(binary):
 
 def test_tiny_sizes_do_not_crash(binary):
     for rows, columns in ((1, 1), (2, 5), (3, 20), (5, 10), (7, 39)):
-        with Chat(binary, GREETING, rows=rows, columns=columns, ready=None) as chat:
+        with Chat(binary, GREETING, rows=rows, columns=columns,
+                  ready=lambda terminal: b"[?2004h" in terminal.raw) as chat:
             chat.settle(0.1)
             chat.say("hi")
             chat.settle(0.1)
@@ -86,6 +87,18 @@ def test_resize_storm(binary):
         assert chat.rows == before      # what was drawn in steps equals a fresh drawing
         chat.send("C-d")
         assert chat.finish() == 0
+
+
+def test_a_flood_does_not_hold_up_keys(binary):
+    script = "context 16000000\nanswer\nrepeat 1000000\ntext abc def ghi jkl\\n\n"
+    with Chat(binary, script) as chat:
+        chat.say("go")
+        chat.wait("abc def")
+        chat.send("typed meanwhile")
+        chat.wait("typed meanwhile", seconds=5)
+        chat.send("C-c")
+        chat.wait("Stopped", seconds=5)
+        chat.wait("typed meanwhile")
 
 
 def test_status_line(binary):
