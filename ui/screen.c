@@ -203,6 +203,8 @@ bool screen_open(struct ui *ui, struct ui_error *error)
         return false;
     screen->taken = true;
     arm_emergency(screen);
+    /* It flushes what curses holds back: on a tiny screen half an escape sequence. */
+    curs_set(1);
     screen_write(screen, paste_on);
     screen_measure(ui);
     return true;

@@ -22,7 +22,7 @@ def test_sizes(binary):
 def test_tiny_sizes_do_not_crash(binary):
     for rows, columns in ((1, 1), (2, 5), (3, 20), (5, 10), (7, 39)):
         with Chat(binary, GREETING, rows=rows, columns=columns,
-                  ready=lambda terminal: b"[?2004h" in terminal.raw) as chat:
+                  ready=lambda terminal: terminal.paste_mode) as chat:
             chat.settle(0.1)
             chat.say("hi")
             chat.settle(0.1)
