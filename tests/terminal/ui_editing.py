@@ -3,7 +3,7 @@ import os
 import re
 import time
 
-from chat_support import Chat, GREETING, Home, SLOW
+from chat_support import Chat, Home, ROOT, SLOW
 from terminal import PASTE_BEGIN, PASTE_END
 
 ECHO = "answer\ntext Hello.\n"
@@ -301,6 +301,29 @@ def test_vi_escape_belongs_to_readline_when_idle(binary):
             chat.wait("(ins)>")
             chat.send("Escape")
             chat.wait("(cmd)>")
+
+
+def test_the_editor_in_vi_mode(binary):
+    with Inputrc("set editing-mode vi\n") as home:
+        editor = home.file("editor", '#!/bin/sh\nprintf "from the\\neditor" >"$1"\n')
+        os.chmod(editor, 0o700)
+        with Chat(binary, ECHO, home=home,
+                  environment={"INPUTRC": home.inputrc, "VISUAL": editor}) as chat:
+            chat.send("draft", "Escape")
+            chat.settle(0.1)
+            chat.send("v")
+            line(chat, ["> from the", "  editor"])
+            chat.send("!")
+            line(chat, ["> from the", "  editor!"])
+
+
+def test_every_function_is_in_the_manual():
+    with open(os.path.join(ROOT, "ui/editing.c"), encoding="utf-8") as source:
+        names = re.findall(r'^ *{"([a-z-]+)", [a-z_]+},', source.read(), re.M)
+    with open(os.path.join(ROOT, "man/banter-keys.7"), encoding="utf-8") as page:
+        documented = re.findall(r"(?:banter|vi|edit)-[a-z-]+", page.read())
+    assert len(names) > 15
+    assert not set(names) - set(documented), set(names) - set(documented)
 
 
 def test_inputrc_has_the_last_word(binary):

@@ -404,6 +404,16 @@ static void view_keeps_its_place(void **state)
     transcript_set_shape(&t, 8, TRANSCRIPT_BARE);
     transcript_update(&t);
     assert_int_equal(view_top(&view, &t, 10), 70);
+    view_follow(&view);
+    view_scroll(&view, &t, 10, -5);
+    transcript_set_shape(&t, 5, TRANSCRIPT_BARE);
+    transcript_update(&t);
+    view_note(&view, &t, 10, note, sizeof note);
+    assert_null(strstr(note, "new")); /* more rows, but no new text */
+    /* Where everything fits it follows. */
+    view_settle(&view, &t, 100000);
+    assert_false(view.scrolled);
+    view_scroll(&view, &t, 10, -5);
     view_scroll(&view, &t, 10, 1000000);
     assert_false(view.scrolled);
     view_scroll(&view, &t, 10, -1000000);
