@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -86,13 +87,31 @@ int signals_next(int signal_fd)
 }
 
 /*
+ * One thread deals with a crash.  Worker threads fault together when a page of the model is gone:
+ * the others wait here for the end, lest the process ends before the terminal is restored.
+ */
+static bool first_to_crash(void)
+{
+    static atomic_int first;
+    int none = 0, self = (int)gettid();
+
+    if (atomic_compare_exchange_strong(&first, &none, self))
+        return true;
+    while (none != self)
+        pause();
+    return false;
+}
+
+/*
  * Async-signal-safe throughout.  The handlers that were there before (a sanitizer's) are put
  * back and get the signal when this one returns.
  */
 static void on_crash(int number, siginfo_t *information, void *context)
 {
     (void)context;
-    restore();
+    /* A crash of the handler itself goes straight on. */
+    if (first_to_crash())
+        restore();
     /* A page of a mapped file that is not there: the file became shorter, or its disk failed. */
     if (number == SIGBUS && information->si_code == BUS_ADRERR && bus_message_length > 0) {
         ssize_t n_written = write(STDERR_FILENO, bus_message, (size_t)bus_message_length);
