@@ -351,7 +351,7 @@ static enum status read_layers(struct hyperparameters *p, const struct reader *r
 {
     const struct range heads = {1, MAX_HEADS, 1};
     const uint32_t n_blocks = p->n_layers + p->n_mtp;
-    uint32_t n_head[MAX_LAYERS], n_head_kv[MAX_LAYERS], n_ff[MAX_LAYERS];
+    uint32_t n_head[MAX_LAYERS] = {0}, n_head_kv[MAX_LAYERS] = {0}, n_ff[MAX_LAYERS] = {0};
     enum status status;
 
     status = read_layer_kinds(p, reader);
