@@ -290,9 +290,14 @@ static void draw_popup(const struct ui *ui, int n_rows)
         const struct candidate *candidate = &popup->candidates[i];
         draw_text(screen, y, 3, screen->n_columns, candidate->shown, strlen(candidate->shown),
                   A_BOLD);
-        if (candidate->description != NULL)
-            draw_text(screen, y, 3 + width + 2, screen->n_columns, candidate->description,
-                      strlen(candidate->description), A_NORMAL);
+        int at = 3 + width + 2, limit = screen->n_columns;
+        const char *about = candidate->description != NULL ? candidate->description : "";
+        bool is_long = at + ui_text_columns(about, strlen(about)) > limit;
+        int end = draw_text(screen, y, at, is_long ? limit - 1 : limit, about, strlen(about),
+                            A_NORMAL);
+        if (is_long && end < limit)
+            draw_text(screen, y, end, limit, screen->ascii ? "." : "\u2026",
+                      screen->ascii ? 1 : 3, A_NORMAL);
     }
 }
 
