@@ -38,6 +38,24 @@ void error_where(struct error *error, const char *format, ...)
              inner);
 }
 
+void error_path(struct error *error, const char *path)
+{
+    char shown[112];
+    size_t n_bytes;
+
+    if (!error || !path)
+        return;
+    n_bytes = strlen(path);
+    if (n_bytes >= sizeof shown) /* the end of a path says more than its start */
+        snprintf(shown, sizeof shown, "...%s", path + n_bytes - (sizeof shown - 4));
+    else
+        snprintf(shown, sizeof shown, "%s", path);
+    n_bytes = strlen(shown);
+    if (strncmp(error->where, shown, n_bytes) != 0 ||
+        (error->where[n_bytes] != '\0' && error->where[n_bytes] != ','))
+        error_where(error, "%s", shown);
+}
+
 void error_action(struct error *error, const char *format, ...)
 {
     va_list arguments;

@@ -41,6 +41,8 @@ enum status error_set(struct error *error, enum status status, const char *forma
 /* Put a place in front of the one that is there: outer place, inner place. */
 void error_where(struct error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* Put a file's path in front (its end, if it is long), unless it stands there already. */
+void error_path(struct error *error, const char *path);
 /* Say what to do about it. */
 void error_action(struct error *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -23,19 +23,6 @@
 #include "engine/file/checked.h"
 #include "engine/file/gguf_file.h"
 
-void gguf_error_path(struct error *error, const char *path)
-{
-    size_t length;
-
-    if (!path)
-        return;
-    length = strlen(path);
-    if (length > 110) /* the end of a path says more than its start */
-        error_where(error, "...%s", path + length - 107);
-    else
-        error_where(error, "%s", path);
-}
-
 /* ---- one part ---------------------------------------------------------------------------- */
 
 static enum status refuse_errno(struct error *error, const char *action, int number)
@@ -80,7 +67,7 @@ static enum status open_part(struct gguf_part *part, const char *path, struct er
 
     if (descriptor < 0) {
         status = refuse_errno(error, "cannot open the file", errno);
-        gguf_error_path(error, path);
+        error_path(error, path);
         return status;
     }
     part->path = strdup(path);
@@ -93,7 +80,7 @@ static enum status open_part(struct gguf_part *part, const char *path, struct er
         status =
             error_set(error, STATUS_DAMAGED, "the file changed its size while it was opened");
     if (status != STATUS_OK)
-        gguf_error_path(error, path);
+        error_path(error, path);
     close(descriptor);
     return status;
 }
@@ -163,7 +150,7 @@ static enum status read_split(const struct gguf_part *part, struct split *split,
             error_set(error, STATUS_DAMAGED,
                       "key 'split.no' is missing, 'split.count' is %" PRIu32, split->count);
     if (status != STATUS_OK)
-        gguf_error_path(error, part->path);
+        error_path(error, part->path);
     return status;
 }
 
@@ -184,7 +171,7 @@ static enum status open_other_part(struct gguf *file, const char *path, const st
     if (status == STATUS_NOT_FOUND) {
         error_set(error, status, "part %" PRIu32 " of %" PRIu32 " is missing", number + 1,
                   own->count);
-        gguf_error_path(error, path);
+        error_path(error, path);
         error_action(error, "all parts of a split file must lie in one folder");
         return status;
     }
@@ -202,7 +189,7 @@ static enum status open_other_part(struct gguf *file, const char *path, const st
                            "key 'split.tensors.count' is %" PRIu32 ", in another part %" PRIu32,
                            split.total, own->total);
     if (status != STATUS_OK)
-        gguf_error_path(error, path);
+        error_path(error, path);
     return status;
 }
 
@@ -234,7 +221,7 @@ static enum status open_other_parts(struct gguf *file, const struct split *own,
                       "the keys call it part %" PRIu32 " of %" PRIu32
                       ", but its name does not end in -%05" PRIu32 "-of-%05" PRIu32 ".gguf",
                       own->number + 1, own->count, own->number + 1, own->count);
-        gguf_error_path(error, given.path);
+        error_path(error, given.path);
         error_action(error, "give the parts their names back");
     }
     for (uint32_t i = 0; i < own->count && status == STATUS_OK; i++) {
@@ -316,7 +303,7 @@ static enum status finish_open(struct gguf *file, struct error *error)
             status = error_set(error, STATUS_NO_MEMORY, "no memory for the keys");
     }
     if (status != STATUS_OK)
-        gguf_error_path(error, file->parts[0].path);
+        error_path(error, file->parts[0].path);
     return status;
 }
 

@@ -56,7 +56,4 @@ const struct gguf_name *gguf_names_sort(struct gguf_name *names, uint64_t n_name
 int64_t gguf_names_find(const struct gguf_name *names, uint64_t n_names, const char *name,
                         size_t n_bytes);
 
-/* "path, offset N" in front of the error's place; path may be NULL. */
-void gguf_error_path(struct error *error, const char *path);
-
 #endif

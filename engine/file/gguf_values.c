@@ -37,7 +37,7 @@ static enum status refuse(const struct gguf *file, const struct gguf_key *key,
     error_set(error, STATUS_DAMAGED, "key '%s' %s", gguf_quote(key->name, name, sizeof name),
               text);
     error_where(error, "offset %" PRIu64, key->file_offset);
-    gguf_error_path(error, file->parts[0].path);
+    error_path(error, file->parts[0].path);
     return STATUS_DAMAGED;
 }
 

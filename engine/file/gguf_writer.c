@@ -72,7 +72,7 @@ static enum status refuse(const struct gguf_writer *writer, struct error *error,
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     error_set(error, status, "%s", text);
-    gguf_error_path(error, writer->path);
+    error_path(error, writer->path);
     return status;
 }
 

@@ -254,7 +254,7 @@ enum status model_open(struct model **out, const char *path,
     if (status == STATUS_OK) {
         *out = model;
     } else {
-        error_where(error, "%s", path);
+        error_path(error, path);
         model_close(&model);
     }
     return status;

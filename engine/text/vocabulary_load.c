@@ -516,6 +516,6 @@ enum status vocabulary_load(struct vocabulary **out, struct gguf *file, struct e
     vocabulary_free(&loader.vocabulary);
     /* What the reader of the file raised has its place already. */
     if (error && !error->where[0])
-        gguf_error_path(error, gguf_path(file));
+        error_path(error, gguf_path(file));
     return status;
 }

@@ -43,11 +43,33 @@ static void long_parts_are_cut_and_terminated(void **state)
     assert_int_equal(strlen(error_text(&error, line, sizeof line)), sizeof line - 1);
 }
 
+static void a_path_is_named_once(void **state)
+{
+    struct error error;
+    char line[512], path[300];
+
+    (void)state;
+    error_set(&error, STATUS_DAMAGED, "broken");
+    error_where(&error, "offset 3");
+    error_path(&error, "a.gguf");
+    error_path(&error, "a.gguf");
+    assert_string_equal(error_text(&error, line, sizeof line), "a.gguf, offset 3: broken");
+    memset(path, 'd', sizeof path - 1);
+    memcpy(path + sizeof path - 8, "/b.gguf", 8);
+    error_set(&error, STATUS_DAMAGED, "broken");
+    error_path(&error, path);
+    error_path(&error, path);
+    error_text(&error, line, sizeof line);
+    assert_memory_equal(line, "...", 3);
+    assert_string_equal(strstr(line, "/b.gguf"), "/b.gguf: broken");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_are_joined),
         cmocka_unit_test(long_parts_are_cut_and_terminated),
+        cmocka_unit_test(a_path_is_named_once),
     };
     return cmocka_run_group_tests_name("error", tests, NULL, NULL);
 }
