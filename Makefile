@@ -190,13 +190,15 @@ install-packages:
 
 # ---- installing ------------------------------------------------------------------------------------
 install: all
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7
 	install -m755 $(BUILD)/$(NAME) $(DESTDIR)$(BINDIR)
 	install -m644 $(wildcard man/*.1) $(DESTDIR)$(MANDIR)/man1
 	install -m644 $(wildcard man/*.5) $(DESTDIR)$(MANDIR)/man5
+	install -m644 $(wildcard man/*.7) $(DESTDIR)$(MANDIR)/man7
 uninstall:
 	$(RM) $(DESTDIR)$(BINDIR)/$(NAME) $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(wildcard man/*.1))) \
-	    $(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(wildcard man/*.5)))
+	    $(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(wildcard man/*.5))) \
+	    $(addprefix $(DESTDIR)$(MANDIR)/man7/,$(notdir $(wildcard man/*.7)))
 dist:
 	git archive --prefix=$(NAME)-$(VERSION)/ -o $(NAME)-$(VERSION).tar.gz HEAD
 clean:

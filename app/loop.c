@@ -126,8 +126,8 @@ static void turn(struct chat *chat)
         hung_up(chat);
     bridge_drain(chat);
     if (ui != NULL) {
-        if (n_ready == 0 || fds[0].revents != 0)
-            read_screen(chat);
+        /* Also without input: a lone Esc waits for its time while an answer wakes the loop. */
+        read_screen(chat);
         if (chat->status_changed)
             ui_set_status(ui, &chat->status);
         ui_draw(ui);

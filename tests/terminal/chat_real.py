@@ -47,7 +47,7 @@ def test_stop_and_ask_again(binary):
             chat.wait_gone(" model\n")
             for command in ("hello", "/regen"):
                 chat.say(command)
-                chat.wait(re.compile(r"answering| model.*\n +\S"))
+                chat.wait(re.compile(r"answering|ready +[\d,.]+ t/s| model.*\n +\S"))
                 chat.send("C-c")
                 chat.wait("ready")
             if "Stopped; the answer so far is kept." in chat.text:

@@ -133,6 +133,9 @@ def test_a_crash_restores(binary):
             child = subprocess.run(["ps", "-o", "pid=", "--ppid", pid], check=False,
                                    stdout=subprocess.PIPE).stdout.split()[-1].decode()
             subprocess.run(["kill", "-" + name, child], check=True)
-            tmux.type("clear; stty -g | cmp - before && echo sa''me")
-            tmux.wait("same")
+            while subprocess.run(["kill", "-0", child], check=False,
+                                 stderr=subprocess.DEVNULL).returncode == 0:
+                time.sleep(0.03)    # what is typed sooner may go to the dying program
+            tmux.type("clear; stty -g | cmp - before && echo sa''me by %s" % name)
+            tmux.wait("same by " + name)
             assert tmux.state() == before, name

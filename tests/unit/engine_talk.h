@@ -278,6 +278,16 @@ static inline void check_conversation(opener open_engine, struct engine_request 
     engine_close(&engine);
 }
 
+/* A stop may cut a character in two: it ends in U+FFFD then, which is no part of the whole answer. */
+static inline void assert_begins_with(const char *whole, size_t n_whole, const char *part,
+                                      size_t n_part)
+{
+    if (n_part >= 3 && memcmp(part + n_part - 3, "\xef\xbf\xbd", 3) == 0)
+        n_part -= 3;
+    assert_true(n_part <= n_whole);
+    assert_memory_equal(whole, part, n_part);
+}
+
 /* Stopped anywhere, then asked again: as if it had not been stopped. */
 static inline void check_cancel(opener open_engine, struct engine_request wanted, int rounds,
                                 uint64_t seed)
@@ -305,9 +315,8 @@ static inline void check_cancel(opener open_engine, struct engine_request wanted
             n_begun += got->last.done.statistics.n_generated > 0;
             assert_true(run_clock_now() - asked < 4 * MOST_NANOSECONDS);
         }
-        assert_true(fresh->n_text >= got->n_text && fresh->n_thinking >= got->n_thinking);
-        assert_memory_equal(fresh->thinking, got->thinking, got->n_thinking);
-        assert_memory_equal(fresh->text, got->text, got->n_text);
+        assert_begins_with(fresh->thinking, fresh->n_thinking, got->thinking, got->n_thinking);
+        assert_begins_with(fresh->text, fresh->n_text, got->text, got->n_text);
         collect(engine, submit(engine, &talk), got);
         assert_same(fresh, got);
         if (talk.n_messages > 4)
