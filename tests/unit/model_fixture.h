@@ -13,6 +13,20 @@
 
 #include "engine/session.h"
 
+/* A sanitizer replaces the allocator and makes plain C several times slower. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define IS_SANITIZED 1
+#endif
+#endif
+#if !defined(IS_SANITIZED)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define IS_SANITIZED 1
+#else
+#define IS_SANITIZED 0
+#endif
+#endif
+
 #define GOLDEN_DATA "tests/golden/data/"
 
 enum { N_GOLDEN_TOKENS = 48, N_GREEDY = 64 };

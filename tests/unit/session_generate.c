@@ -10,17 +10,8 @@
 
 #include "tests/unit/model_fixture.h"
 
-/* Allocations of the whole process, where the C library lets us look (not under a sanitizer). */
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define IS_SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
-#define IS_SANITIZED 1
-#endif
-
-#ifndef IS_SANITIZED
+/* Allocations of the whole process, where the C library lets us look. */
+#if !IS_SANITIZED
 static atomic_long n_allocations;
 void *__libc_malloc(size_t n_bytes);
 void *__libc_calloc(size_t count, size_t size);
@@ -58,7 +49,7 @@ struct collector {
     const int32_t *forced;
     size_t cancel_at;
     atomic_bool cancel;
-#ifndef IS_SANITIZED
+#if !IS_SANITIZED
     long allocations[MAX_IDS]; /* at each token */
 #endif
 };
@@ -68,7 +59,7 @@ static bool collect(void *context, int32_t id, const int32_t **forced, size_t *n
     struct collector *collector = context;
 
     assert_true(collector->n < MAX_IDS);
-#ifndef IS_SANITIZED
+#if !IS_SANITIZED
     collector->allocations[collector->n] = atomic_load(&n_allocations);
 #endif
     collector->ids[collector->n++] = id;
@@ -245,7 +236,7 @@ static void refusals(void **state)
 static void tokens_cost_no_allocation(void **state)
 {
     (void)state;
-#ifdef IS_SANITIZED
+#if IS_SANITIZED
     print_message("skip: a sanitizer's allocator cannot be counted\n");
     skip();
 #else
