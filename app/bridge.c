@@ -35,17 +35,6 @@ static void on_loading(struct chat *chat, const struct engine_event *event)
             (chat_clock(chat) - chat->submitted) * (1 - status->fraction) / status->fraction;
 }
 
-/* Room of the session before its first answer tells: session.h says how it is chosen. */
-static uint32_t expected_context(const struct chat *chat, const struct model_info *info)
-{
-    const uint32_t most_unasked = 32768;
-    int64_t wanted = config_values(chat->store)->context;
-
-    if (wanted > 0)
-        return (uint32_t)wanted;
-    return info->n_context < most_unasked ? info->n_context : most_unasked;
-}
-
 static void on_ready(struct chat *chat)
 {
     const struct model_info *info = engine_info(chat->engine);
@@ -57,7 +46,8 @@ static void on_ready(struct chat *chat)
     if (info != NULL) {
         snprintf(chat->status.model, sizeof chat->status.model, "%.60s%s%s", info->name,
                  info->quantisation[0] != '\0' ? " " : "", info->quantisation);
-        chat->status.n_context = expected_context(chat, info);
+        chat->status.n_context = session_context_choice(
+            (uint32_t)config_values(chat->store)->context, info->n_context);
         if (info->template_notice[0] != '\0')
             display_say(&chat->display, UI_BLOCK_NOTICE, "%s", info->template_notice);
         if (info->path != NULL) {

@@ -32,6 +32,8 @@ struct session_options {
     uint32_t chunk;     /* tokens of a prefill pass; 0: chosen */
 };
 
+/* The context of a session for a wish (0: none) and the model's trained length. */
+uint32_t session_context_choice(uint32_t wanted, uint32_t trained);
 enum status session_new(struct session **out, const struct model *model,
                         const struct session_options *options, struct error *error);
 void session_free(struct session **session); /* NULL is allowed */

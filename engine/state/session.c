@@ -20,11 +20,17 @@ enum {
     MAX_CHUNK = 4096
 };
 
+uint32_t session_context_choice(uint32_t wanted, uint32_t trained)
+{
+    if (wanted > 0)
+        return wanted;
+    return trained < DEFAULT_CONTEXT ? trained : DEFAULT_CONTEXT;
+}
+
 static enum status check_options(const struct hyperparameters *p,
                                  struct session_options *options, struct error *error)
 {
-    if (options->n_context == 0)
-        options->n_context = p->n_context < DEFAULT_CONTEXT ? p->n_context : DEFAULT_CONTEXT;
+    options->n_context = session_context_choice(options->n_context, p->n_context);
     if (options->chunk == 0)
         options->chunk = DEFAULT_CHUNK;
     if (options->n_context > p->n_context)
