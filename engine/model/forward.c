@@ -59,9 +59,11 @@ static enum status not_finite(struct pass *pass, struct error *error)
 
 enum status pass_outcome(struct pass *pass, struct error *error)
 {
-    if (atomic_load(&pass->bad_row) != NOTHING_BAD)
+    const bool abandoned = atomic_load(&pass->abandoned);
+
+    if (!abandoned && atomic_load(&pass->bad_row) != NOTHING_BAD)
         return not_finite(pass, error);
-    if (pass->stopped)
+    if (abandoned || pass->stopped)
         return error_set(error, STATUS_CANCELLED, "stopped");
     return STATUS_OK;
 }
@@ -81,6 +83,7 @@ void pass_begin(struct pass *pass, uint32_t layer, uint32_t angle_offset)
     const struct angles_job job = {pass->first_position + angle_offset};
 
     pass->stopped = false;
+    atomic_store(&pass->abandoned, false);
     pass->layer = layer;
     atomic_store(&pass->bad_row, NOTHING_BAD);
     pass_run(pass, pass->n_tokens, angles_part, &job);

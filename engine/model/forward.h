@@ -89,6 +89,7 @@ struct pass {
     bool in_place;             /* see state.h */
     bool stopped;              /* cancelled or bad: stages do nothing */
     uint32_t layer;            /* where the pass is */
+    atomic_bool abandoned;     /* a part saw the cancel flag and did nothing */
     _Atomic uint32_t bad_row;  /* first row that is not finite, or NOTHING_BAD */
 };
 
@@ -149,7 +150,7 @@ void project(struct pass *pass, const float *x, size_t x_stride, uint32_t n_rows
 typedef void (*pass_job)(struct pass *pass, const void *context, uint32_t first,
                          uint32_t count);
 void pass_run(struct pass *pass, uint32_t n_items, pass_job job, const void *context);
-/* Is there nothing left to do?  Reads the cancel flag. */
+/* Is there nothing left to do?  Reads the cancel flag; between sections. */
 bool pass_stopped(struct pass *pass);
 void pass_trace(struct pass *pass, const char *stage, const float *rows, size_t stride,
                 uint32_t n_rows, uint32_t n_columns);

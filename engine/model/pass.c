@@ -20,11 +20,25 @@ struct section {
     uint32_t n_items;
 };
 
+/*
+ * Was the pass cancelled?  Long sections are left between their parts.  What a part has seen is kept:
+ * the flag may be taken back before the section ends.
+ */
+static bool is_cancelled(struct pass *pass)
+{
+    if (!pass->cancel || !atomic_load_explicit(pass->cancel, memory_order_relaxed))
+        return false;
+    atomic_store_explicit(&pass->abandoned, true, memory_order_relaxed);
+    return true;
+}
+
 static void run_part(void *context, uint32_t part, uint32_t n_parts)
 {
     const struct section *section = context;
     uint32_t first, count;
 
+    if (is_cancelled(section->pass))
+        return;
     pool_range(section->n_items, part, n_parts, &first, &count);
     if (count > 0)
         section->job(section->pass, section->context, first, count);
@@ -43,7 +57,7 @@ void pass_run(struct pass *pass, uint32_t n_items, pass_job job, const void *con
 {
     struct section section = {pass, job, context, n_items};
 
-    if (n_items == 0 || pass->stopped)
+    if (n_items == 0 || pass_stopped(pass))
         return;
     if (n_items == 1)
         job(pass, context, 0, 1);
@@ -53,9 +67,8 @@ void pass_run(struct pass *pass, uint32_t n_items, pass_job job, const void *con
 
 bool pass_stopped(struct pass *pass)
 {
-    if (!pass->stopped &&
-        (atomic_load_explicit(&pass->bad_row, memory_order_relaxed) != NOTHING_BAD ||
-         (pass->cancel && atomic_load_explicit(pass->cancel, memory_order_relaxed))))
+    if (atomic_load_explicit(&pass->bad_row, memory_order_relaxed) != NOTHING_BAD ||
+        atomic_load_explicit(&pass->abandoned, memory_order_relaxed) || is_cancelled(pass))
         pass->stopped = true;
     return pass->stopped;
 }
@@ -173,6 +186,8 @@ static void project_part(void *context, uint32_t part, uint32_t n_parts)
     struct pass *pass = section->pass;
     uint32_t first = 0, count = 0;
 
+    if (is_cancelled(pass))
+        return;
     for (uint32_t i = 0; i < job->n_projections; i++) {
         const struct projection *projection = &job->projections[i];
         const struct weight *weight = projection->weight;
@@ -212,6 +227,8 @@ void project(struct pass *pass, const float *x, size_t x_stride, uint32_t n_rows
         if (section.n_items < group_count(weight))
             section.n_items = group_count(weight);
     }
+    if (pass_stopped(pass))
+        return;
     pool_run(pass->pool, project_part, &section, part_count(pass, section.n_items));
     pass_stopped(pass);
 }
