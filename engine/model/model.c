@@ -248,6 +248,11 @@ enum status model_open(struct model **out, const char *path,
     *out = NULL;
     if (!model)
         return error_set(error, STATUS_NO_MEMORY, "no memory for a model");
+    if (!kernel_level_supported(options->level)) {
+        free(model);
+        return error_set(error, STATUS_USAGE, "this processor has no kernels of level %s",
+                         kernel_level_name(options->level));
+    }
     model->kernels = kernels_for(options->level);
     model->info.level = options->level;
     status = open_phases(&opening, path);

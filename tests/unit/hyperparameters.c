@@ -281,6 +281,51 @@ static void information_and_cancel(void **state)
     assert_null(model);
 }
 
+/* Whatever a number says, the file is opened or refused (a sanitizer watches). */
+static void no_number_is_trusted(void **state)
+{
+    static const char *const keys[] = {
+        "qwen35.block_count",          "qwen35.context_length",
+        "qwen35.embedding_length",     "qwen35.feed_forward_length",
+        "qwen35.attention.head_count", "qwen35.attention.head_count_kv",
+        "qwen35.attention.key_length", "qwen35.attention.value_length",
+        "qwen35.rope.dimension_count", "qwen35.ssm.conv_kernel",
+        "qwen35.ssm.state_size",       "qwen35.ssm.group_count",
+        "qwen35.ssm.time_step_rank",   "qwen35.ssm.inner_size",
+        "qwen35.nextn_predict_layers", "qwen35.full_attention_interval",
+    };
+    static const uint32_t numbers[] = {0,       1,       2,          16,         1024,
+                                       1 << 16, 1 << 20, 0x7fffffff, 0x80000000, 0xffffffff};
+    const struct model_options options = {.level = KERNEL_LEVEL_GENERIC, .n_threads = 1};
+
+    (void)state;
+    for (size_t key = 0; key < sizeof keys / sizeof *keys; key++) {
+        for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+            struct shape shape = plain_shape();
+            struct model *model = NULL;
+            struct error error = {0};
+            shape.change_key = keys[key];
+            shape.changed_number = numbers[i];
+            write_model(path, &shape);
+            if (model_open(&model, path, &options, &error) != STATUS_OK)
+                assert_true(error.status == STATUS_DAMAGED ||
+                            error.status == STATUS_UNSUPPORTED);
+            model_close(&model);
+        }
+    }
+}
+
+static void write_sampling_keys(struct gguf_writer *writer)
+{
+    struct error error = {0};
+
+    check(gguf_writer_f32(writer, "general.sampling.temp", 0.25f, &error), &error);
+    check(gguf_writer_u32(writer, "general.sampling.top_k", 7, &error), &error);
+    check(gguf_writer_u32(writer, "general.sampling.top_p", 1, &error), &error);
+    check(gguf_writer_f32(writer, "general.sampling.min_p", -3, &error), &error);
+    check(gguf_writer_f32(writer, "general.sampling.penalty_repeat", 1.125f, &error), &error);
+}
+
 /* The rules of sampling.h: choice over file over family over plain. */
 static void sampling_of_a_model(void **state)
 {
@@ -295,6 +340,15 @@ static void sampling_of_a_model(void **state)
     s = sampling_for_model(model, true, &choice);
     assert_true(s.temperature == 0.8f && s.top_k == 3 && s.presence_penalty == 0.5f);
     model_close(&model);
+    struct shape shape = plain_shape();
+    shape.more_keys = write_sampling_keys;
+    write_model(path, &shape);
+    model = open_path(path, KERNEL_LEVEL_GENERIC);
+    s = sampling_for_model(model, false, &choice);
+    assert_true(s.temperature == 0.25f && s.top_k == 3 && s.top_p == 1);
+    assert_true(s.min_p == 0.05f); /* the file's is out of range */
+    assert_true(s.repetition_penalty == 1.125f && s.presence_penalty == 0.5f);
+    model_close(&model);
 }
 
 int main(void)
@@ -307,6 +361,7 @@ int main(void)
         cmocka_unit_test(types_are_named),
         cmocka_unit_test(other_architectures_are_named),
         cmocka_unit_test(information_and_cancel),
+        cmocka_unit_test(no_number_is_trusted),
         cmocka_unit_test(sampling_of_a_model),
     };
     return cmocka_run_group_tests_name("hyperparameters", tests, set_up, tear_down);

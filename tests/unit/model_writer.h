@@ -29,8 +29,9 @@ struct shape {
     const char *omit_key, *change_key;
     uint32_t changed_number;
     const char *omit_tensor, *change_tensor, *rename_tensor, *new_name;
-    uint32_t changed_rows, changed_columns; /* 0: as they were */
-    int changed_type;                       /* -1: as it was */
+    uint32_t changed_rows, changed_columns;        /* 0: as they were */
+    int changed_type;                              /* -1: as it was */
+    void (*more_keys)(struct gguf_writer *writer); /* NULL: none */
 };
 
 /* The smallest shape that has everything. */
@@ -299,6 +300,8 @@ static inline void write_model(const char *path, const struct shape *shape)
     check(gguf_open(&source, GOLDEN_DATA "tinyA-q8_0.gguf", &error), &error);
     check(gguf_writer_open(&writer, path, &error), &error);
     write_keys(&(struct key_writer){shape, writer});
+    if (shape->more_keys)
+        shape->more_keys(writer);
     for (size_t i = 0; i < gguf_key_count(source); i++) {
         const struct gguf_key *key = gguf_key_at(source, i);
         if (key->name.n_bytes > 10 && memcmp(key->name.bytes, "tokenizer.", 10) == 0)
