@@ -1,8 +1,8 @@
 /*
  * generate.c - the plain policy: one pass, one choice, one token
  *
- * Invariant: between two steps the session has consumed all tokens that the sink was given but the
- * last one, which the next pass consumes first.
+ * Invariant: between two steps the session has consumed all tokens that the sink was given but
+ * the last one, which the next pass consumes first.
  */
 #include "engine/model/model_internal.h"
 #include "engine/state/session_internal.h"

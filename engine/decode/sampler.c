@@ -14,8 +14,8 @@ static const double LN2 = 0x1.62e42fefa39efp-1;
 
 /*
  * Gaps from the largest logit are counted in steps of 2^-20 of a power of two: 10 bits for each
- * table, and what is above them halves the weight.  The largest weight is 2^44, so that 2^18 of them
- * fit 64 bits; gaps of 45 halvings and more weigh nothing.
+ * table, and what is above them halves the weight.  The largest weight is 2^44, so that 2^18 of
+ * them fit 64 bits; gaps of 45 halvings and more weigh nothing.
  */
 enum {
     STEP_BITS = 20,
@@ -90,7 +90,10 @@ static void penalise(const struct sampler *sampler, const struct sampling *s, fl
     }
 }
 
-/* The largest of n <= SAMPLER_BLOCK logits; NaN is passed over.  Lanes, so that it is vectorised. */
+/*
+ * The largest of n <= SAMPLER_BLOCK logits; NaN is passed over.  Lanes, so that it is
+ * vectorised.
+ */
 static float block_maximum(const float *logits, uint32_t n)
 {
     enum { LANES = 16 };
@@ -128,7 +131,7 @@ static int32_t largest(const float *logits, uint32_t n_vocab, float *maxima)
     return (int32_t)id;
 }
 
-/* Order ---------------------------------------------------------------------------------------- */
+/* Order --------------------------------------------------------------------------------- */
 
 /* Numbers in the order (logit ascending, id descending); zeros of both signs are equal. */
 static uint64_t key_of(float logit, uint32_t id)
@@ -177,7 +180,7 @@ static void sort_descending(uint64_t *keys, size_t n)
     }
 }
 
-/* Truncation ----------------------------------------------------------------------------------- */
+/* Truncation ---------------------------------------------------------------------------- */
 
 struct truncation {
     const struct sampler *sampler;
@@ -292,8 +295,8 @@ static size_t collect_bucket(const struct truncation *t, uint32_t wanted)
 }
 
 /*
- * Top-p over the whole table: weights are summed by bucket, and the tokens of the one bucket in which
- * the sum reaches p are sorted.
+ * Top-p over the whole table: weights are summed by bucket, and the tokens of the one bucket in
+ * which the sum reaches p are sorted.
  */
 static void keep_top_p_of_all(struct truncation *t, float top_p)
 {
@@ -332,9 +335,12 @@ static void keep_top_p(struct truncation *t, float top_p)
     t->threshold = reach(t, t->keys, t->n_keys, 0, (double)top_p * (double)total);
 }
 
-/* Noise ---------------------------------------------------------------------------------------- */
+/* Noise --------------------------------------------------------------------------------- */
 
-/* Every bit of the result depends on every bit of x (a bijection: xor-shifts and odd factors). */
+/*
+ * Every bit of the result depends on every bit of x (a bijection: xor-shifts and odd
+ * factors).
+ */
 static uint64_t scramble(uint64_t x)
 {
     x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -371,7 +377,7 @@ uint64_t sampling_noise_seed(uint64_t conversation_seed, uint32_t message, uint3
     return scramble(scramble(conversation_seed + STEP) + ((uint64_t)message << 32 | variant));
 }
 
-/* Choice --------------------------------------------------------------------------------------- */
+/* Choice -------------------------------------------------------------------------------- */
 
 struct choice {
     uint64_t base;
@@ -380,8 +386,8 @@ struct choice {
 };
 
 /*
- * Compare one survivor.  Most cannot win whatever their noise: with rest = 1 - u, noise is below
- * -log(rest), and rest is at least 2^(bits of its numerator - 53).
+ * Compare one survivor.  Most cannot win whatever their noise: with rest = 1 - u, noise is
+ * below -log(rest), and rest is at least 2^(bits of its numerator - 53).
  */
 static void consider(const struct truncation *t, struct choice *choice, uint32_t id)
 {

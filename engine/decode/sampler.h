@@ -1,17 +1,18 @@
 /*
  * sampler.h - from a row of logits to a token
  *
- * The order and the meaning of the settings stand in sampling.h.  Every truncation keeps a prefix of
- * the tokens sorted by (logit descending, id ascending), so that all of them together are one
- * threshold in that order; no part of the table is sorted but what is near it.
+ * The order and the meaning of the settings stand in sampling.h.  Every truncation keeps a
+ * prefix of the tokens sorted by (logit descending, id ascending), so that all of them together
+ * are one threshold in that order; no part of the table is sorted but what is near it.
  *
- * Probabilities are whole numbers, about exp((logit - largest) / T) * 2^44 (within a millionth, from
- * tables): their sums are exact in any order.  Choice: the survivor with the largest logit / T + noise, where noise is
- * -log(-log(u)), u in (0, 1) from 52 bits of a hash of (seed, position, id); this draws a token with
- * its probability among the survivors (Gumbel-max).  Equal sums: the lowest id.
+ * Probabilities are whole numbers, about exp((logit - largest) / T) * 2^44 (within a millionth,
+ * from tables): their sums are exact in any order.  Choice: the survivor with the largest logit
+ * / T + noise, where noise is -log(-log(u)), u in (0, 1) from 52 bits of a hash of (seed,
+ * position, id); this draws a token with its probability among the survivors (Gumbel-max).
+ * Equal sums: the lowest id.
  *
- * NaN counts as minus infinity, which is never chosen.  Nothing is allocated after sampler_init().
- * Owner: struct session.  Thread: one at a time.
+ * NaN counts as minus infinity, which is never chosen.  Nothing is allocated after
+ * sampler_init().  Owner: struct session.  Thread: one at a time.
  */
 #ifndef ENGINE_DECODE_SAMPLER_H
 #define ENGINE_DECODE_SAMPLER_H

@@ -3,7 +3,7 @@
  *
  *     q_h, gate_h, k_g, v_g = W norm(hidden)      query and gate of a head stand side by side
  *     q_h = rope(rms_norm(q_h)),  k_g = rope(rms_norm(k_g))
- *     o_h = softmax(q_h . k / sqrt(head_dim)) v   head h reads K/V head h / (n_head / n_head_kv)
+ *     o_h = softmax(q_h . k / sqrt(head_dim)) v   of K/V head h / (n_head / n_head_kv)
  *     hidden += W_o concat(o_h * sigmoid(gate_h))
  */
 #include "engine/model/forward.h"

@@ -140,7 +140,10 @@ static void gate_part(struct pass *pass, const void *context, uint32_t first, ui
     }
 }
 
-/* Rows that the convolution of the next token looks back at: window is [n_taps - 1 + n_tokens]. */
+/*
+ * Rows that the convolution of the next token looks back at: window is [n_taps - 1 +
+ * n_tokens].
+ */
 static void load_window(struct pass *pass)
 {
     const struct hyperparameters *p = pass->parameters;

@@ -98,7 +98,10 @@ static void output_head(struct pass *pass, uint32_t n_logits, float *logits)
     const float *hidden = pass->scratch->hidden;
     float *normed = pass->scratch->normed;
 
-    /* Rows that are not wanted are checked all the same: what is wrong in them stays in K and V. */
+    /*
+     * Rows that are not wanted are checked all the same: what is wrong in them stays in K
+     * and V.
+     */
     norm_rows(pass, hidden, d, weights->output_norm, 0, n_others, normed, d);
     norm_rows(pass, hidden, d, weights->output_norm, n_others, n_logits, normed, d);
     pass_trace(pass, "output_norm", normed, d, n_logits, d);

@@ -1,20 +1,21 @@
 /*
  * forward.h - tokens through the layers, as the model card reads
  *
- * A pass takes the tokens of one chunk, one matrix of rows [n_tokens][width] at a time, through all
- * layers:
+ * A pass takes the tokens of one chunk, one matrix of rows [n_tokens][width] at a time, through
+ * all layers:
  *
  *     hidden = embedding of the tokens
  *     for each layer:  hidden += mixer(norm(hidden))      attention.c or deltanet.c
  *                      hidden += ffn(norm(hidden))        ffn.c
  *     logits = output norm(hidden)                        for the wanted rows alone
  *
- * Every stage is one parallel section whose parts write disjoint rows, heads or columns, and no sum
- * crosses a part: the bytes do not depend on threads.  No row looks at another but through the
- * written order of the recurrence and of attention blocks: they do not depend on chunks either.
+ * Every stage is one parallel section whose parts write disjoint rows, heads or columns, and no
+ * sum crosses a part: the bytes do not depend on threads.  No row looks at another but through
+ * the written order of the recurrence and of attention blocks: they do not depend on chunks
+ * either.
  *
- * A pass stops early when its cancel flag is set or a row is not finite; every later stage then does
- * nothing.  It allocates nothing: struct scratch is made once for a session.
+ * A pass stops early when its cancel flag is set or a row is not finite; every later stage then
+ * does nothing.  It allocates nothing: struct scratch is made once for a session.
  *
  * Thread: the session's; jobs run on the pool.
  */
@@ -32,7 +33,10 @@
 
 struct pool;
 
-/* For tests: told of the rows of every stage, by the names in forward.c, attention.c and so on. */
+/*
+ * For tests: told of the rows of every stage, by the names in forward.c, attention.c and so
+ * on.
+ */
 struct trace {
     void (*rows)(void *context, const char *stage, uint32_t layer, const float *rows,
                  size_t stride, uint32_t n_rows, uint32_t n_columns);
@@ -101,7 +105,7 @@ struct pass {
 enum status forward(struct pass *pass, const int32_t *tokens, uint32_t n_logits, float *logits,
                     struct error *error);
 
-/* Stages ----------------------------------------------------------------------------------- */
+/* Stages -------------------------------------------------------------------------------- */
 
 void attention_layer(struct pass *pass, const struct layer_weights *weights);
 void deltanet_layer(struct pass *pass, const struct layer_weights *weights);
@@ -119,8 +123,8 @@ void project_logits(struct pass *pass, const struct weight *head, const float *n
 void embed_rows(struct pass *pass, const struct weight *embedding, const int32_t *tokens,
                 float *out, size_t stride);
 /*
- * Rows first_row .. first_row + n_rows - 1 of x, normed, to rows 0 .. n_rows - 1 of out; finds rows
- * that are not finite.  [n_embd] each.
+ * Rows first_row .. first_row + n_rows - 1 of x, normed, to rows 0 .. n_rows - 1 of out; finds
+ * rows that are not finite.  [n_embd] each.
  */
 void norm_rows(struct pass *pass, const float *x, size_t x_stride, const float *weight,
                uint32_t first_row, uint32_t n_rows, float *out, size_t out_stride);

@@ -115,8 +115,9 @@ static enum status read_float(const struct reader *reader, const char *suffix, b
 }
 
 /*
- * A key that holds one number for all layers, or an array with one for each layer.  An array may
- * leave out the MTP blocks; they are then like the last layer of the trunk that is not zero.
+ * A key that holds one number for all layers, or an array with one for each layer.  An array
+ * may leave out the MTP blocks; they are then like the last layer of the trunk that is not
+ * zero.
  */
 static enum status read_per_layer(const struct reader *reader, const char *suffix,
                                   uint32_t n_layers, uint32_t n_blocks, struct range range,
@@ -295,7 +296,10 @@ static enum status read_recurrent(struct hyperparameters *p, const struct reader
     return STATUS_OK;
 }
 
-/* Which layers are recurrent: an array says so, or every interval-th layer is full attention. */
+/*
+ * Which layers are recurrent: an array says so, or every interval-th layer is full
+ * attention.
+ */
 static enum status read_layer_kinds(struct hyperparameters *p, const struct reader *reader)
 {
     char key[KEY_BYTES];

@@ -1,9 +1,9 @@
 /*
  * hyperparameters.h - the numbers that give a model its shape
  *
- * Read from the file's metadata and checked there: after hyperparameters_read() every number is in a
- * range in which no product of two or three of them overflows 64 bits, head counts divide as the
- * layers need, and widths are multiples of what the kernels work on.
+ * Read from the file's metadata and checked there: after hyperparameters_read() every number is
+ * in a range in which no product of two or three of them overflows 64 bits, head counts divide
+ * as the layers need, and widths are multiples of what the kernels work on.
  *
  * Names of widths, in floats for one token:
  *   key_width   = n_key_heads * state_dim       q or k of a DeltaNet layer

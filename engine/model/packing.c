@@ -1,9 +1,9 @@
 /*
  * packing.c - native rows of the file to the layout of the kernels, once, at load
  *
- * All packed matrices share one anonymous region, advised to use huge pages: first touch of small
- * pages costs more than the packing itself.  Work is handed out in pieces of a few megabytes, each
- * divided among the threads, so that a cancel and the progress are seen often.
+ * All packed matrices share one anonymous region, advised to use huge pages: first touch of
+ * small pages costs more than the packing itself.  Work is handed out in pieces of a few
+ * megabytes, each divided among the threads, so that a cancel and the progress are seen often.
  */
 #include "engine/model/weights.h"
 

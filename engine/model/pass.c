@@ -8,8 +8,8 @@
 #include <string.h>
 
 /*
- * More parts than threads let a thread that was held up by another program fall behind without the
- * others waiting; with one token a part would be too short for that.
+ * More parts than threads let a thread that was held up by another program fall behind without
+ * the others waiting; with one token a part would be too short for that.
  */
 enum { PARTS_PER_THREAD = 4 };
 
@@ -21,8 +21,8 @@ struct section {
 };
 
 /*
- * Was the pass cancelled?  Long sections are left between their parts.  What a part has seen is kept:
- * the flag may be taken back before the section ends.
+ * Was the pass cancelled?  Long sections are left between their parts.  What a part has seen is
+ * kept: the flag may be taken back before the section ends.
  */
 static bool is_cancelled(struct pass *pass)
 {
@@ -97,7 +97,7 @@ static void check_row(struct pass *pass, uint32_t row, const float *x, uint32_t 
         continue;
 }
 
-/* Norms ------------------------------------------------------------------------------------ */
+/* Norms --------------------------------------------------------------------------------- */
 
 struct norm_job {
     const float *x, *weight;
@@ -128,7 +128,7 @@ void norm_rows(struct pass *pass, const float *x, size_t x_stride, const float *
     pass_stopped(pass);
 }
 
-/* Projections ------------------------------------------------------------------------------ */
+/* Projections --------------------------------------------------------------------------- */
 
 struct quantize_job {
     enum activation_form form;

@@ -1,7 +1,8 @@
 /*
  * scratch.c - work memory of a pass, one mapping, touched as far as passes are long
  *
- * Widths are bounded by hyperparameters.c (2^20) and rows by session.c (2^12): sums fit 64 bits.
+ * Widths are bounded by hyperparameters.c (2^20) and rows by session.c (2^12): sums fit 64
+ * bits.
  */
 #include "engine/model/forward.h"
 

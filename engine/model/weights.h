@@ -1,14 +1,15 @@
 /*
  * weights.h - the tensors of a model, bound once by name and shape
  *
- * After weights_bind() every matrix has the shape that the hyper-parameters ask for and a type that
- * banter computes with; small vectors are decoded to f32.  Nothing looks at tensor names afterwards.
- * After weights_pack() matrices stand in the layout that the kernels of the level read.
+ * After weights_bind() every matrix has the shape that the hyper-parameters ask for and a type
+ * that banter computes with; small vectors are decoded to f32.  Nothing looks at tensor names
+ * afterwards.  After weights_pack() matrices stand in the layout that the kernels of the level
+ * read.
  *
  * Shapes below are [outputs][inputs], as in struct weight; d = n_embd.
  *
- * Ownership: decoded vectors and packed matrices belong to struct weights; native rows borrow from
- * the file's mapping.  Thread: constant after weights_pack().
+ * Ownership: decoded vectors and packed matrices belong to struct weights; native rows borrow
+ * from the file's mapping.  Thread: constant after weights_pack().
  */
 #ifndef ENGINE_MODEL_WEIGHTS_H
 #define ENGINE_MODEL_WEIGHTS_H
@@ -90,8 +91,8 @@ struct weights {
 };
 
 /*
- * Errors: DAMAGED (tensor missing or of another shape: "blk.7.ssm_out.weight: expected [2048, 4096],
- * got ..."), UNSUPPORTED (type: named), NO_MEMORY.  On failure *out holds nothing.
+ * Errors: DAMAGED (tensor missing or of another shape: "blk.7.ssm_out.weight: expected [2048,
+ * 4096], got ..."), UNSUPPORTED (type: named), NO_MEMORY.  On failure *out holds nothing.
  */
 enum status weights_bind(struct weights *out, const struct gguf *file,
                          const struct hyperparameters *parameters, enum kernel_level level,
@@ -102,8 +103,9 @@ void weights_release(struct weights *weights);
 typedef void (*weights_progress)(void *context, uint64_t done, uint64_t total);
 
 /*
- * Pack every matrix that the level wants packed, with all threads of the pool, and drop the file's
- * pages of what was packed.  cancel and progress may be NULL.  Errors: NO_MEMORY, CANCELLED.
+ * Pack every matrix that the level wants packed, with all threads of the pool, and drop the
+ * file's pages of what was packed.  cancel and progress may be NULL.  Errors: NO_MEMORY,
+ * CANCELLED.
  */
 enum status weights_pack(struct weights *weights, const struct gguf *file,
                          enum kernel_level level, struct pool *pool, const atomic_bool *cancel,

@@ -13,8 +13,8 @@
 enum {
     DEFAULT_CONTEXT = 32768,
     /*
-     * Long enough that the weights of a pass are read for many rows, short enough that its rows stay
-     * in a cache and a stage ends within a fraction of a second.
+     * Long enough that the weights of a pass are read for many rows, short enough that its rows
+     * stay in a cache and a stage ends within a fraction of a second.
      */
     DEFAULT_CHUNK = 256,
     MAX_CHUNK = 4096

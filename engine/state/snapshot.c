@@ -1,8 +1,9 @@
 /*
  * snapshot.c - a copy of a state, packed without gaps
  *
- * Content, one block: rows of K and V of each attention layer and head up to the position, then the
- * live recurrent and convolution state.  The block of two equal states is equal byte for byte.
+ * Content, one block: rows of K and V of each attention layer and head up to the position, then
+ * the live recurrent and convolution state.  The block of two equal states is equal byte for
+ * byte.
  */
 #include "engine/session.h"
 #include "engine/state/state.h"

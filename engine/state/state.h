@@ -1,20 +1,21 @@
 /*
  * state.h - what a session remembers between tokens
  *
- * Attention layers keep a key and a value row for each position and K/V head.  Recurrent layers keep
- * one matrix for each value head and the last raw inputs of the convolution.  Both describe the same
- * position, and tokens [position] are what led there.
+ * Attention layers keep a key and a value row for each position and K/V head.  Recurrent layers
+ * keep one matrix for each value head and the last raw inputs of the convolution.  Both
+ * describe the same position, and tokens [position] are what led there.
  *
- * Commit.  Rows of K and V behind the position are scratch: a pass writes them freely.  Recurrent
- * and convolution state stand in two buffers.  A pass of several tokens reads the live one, writes
- * the other, and state_commit() exchanges them, so that a pass that is abandoned leaves no trace; the
- * price is one copy of the state for each chunk, made slice by slice where the slice is needed
- * anyway.  A pass of one token writes the live buffer in place: a copy would cost as much as the
- * step.
+ * Commit.  Rows of K and V behind the position are scratch: a pass writes them freely.
+ * Recurrent and convolution state stand in two buffers.  A pass of several tokens reads the
+ * live one, writes the other, and state_commit() exchanges them, so that a pass that is
+ * abandoned leaves no trace; the price is one copy of the state for each chunk, made slice by
+ * slice where the slice is needed anyway.  A pass of one token writes the live buffer in place:
+ * a copy would cost as much as the step.
  *
- * Layouts, in elements: key and value [n_head_kv][capacity][head_dim]; recurrent [n_value_heads]
- * [state_dim / DELTA_SLICE][state_dim keys][DELTA_SLICE]; convolution [n_taps - 1][conv_width],
- * oldest first.
+ * Layouts, in elements:
+ *     key, value    [n_head_kv][capacity][head_dim]
+ *     recurrent     [n_value_heads][state_dim / DELTA_SLICE][state_dim keys][DELTA_SLICE]
+ *     convolution   [n_taps - 1][conv_width], oldest first
  *
  * Memory is reserved for all positions and touched as positions are used.
  * Owner: struct session.  Thread: one at a time; pool workers write disjoint parts.

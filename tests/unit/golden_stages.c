@@ -1,6 +1,6 @@
 /*
- * golden_stages.c - every stage of the forward pass, and the multi-token-prediction block, against
- * the tensors of llama.cpp
+ * golden_stages.c - every stage of the forward pass, and the multi-token-prediction block,
+ * against the tensors of llama.cpp
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -172,7 +172,10 @@ static void check_decay(const struct stages *stages, const struct golden *golden
     free(wanted);
 }
 
-/* The golden state is [head][value column][key]; ours [head][slice][key][column of the slice]. */
+/*
+ * The golden state is [head][value column][key]; ours [head][slice][key][column of the
+ * slice].
+ */
 static void check_state(const struct session *session, const struct golden *golden,
                         uint32_t layer)
 {

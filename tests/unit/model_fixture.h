@@ -71,7 +71,10 @@ static inline void *read_golden(const char *name, const char *suffix, size_t *n)
     return bytes;
 }
 
-/* The path of a model: GOLDEN_DATA holds the quantised ones, F32 ones are written when asked for. */
+/*
+ * The path of a model: GOLDEN_DATA holds the quantised ones, F32 ones are written when asked
+ * for.
+ */
 static inline const char *model_path(const char *name, char path[300])
 {
     const char *binary = getenv("BANTER_TEST_BINARY");

@@ -1,6 +1,6 @@
 /*
- * model_shapes.c - models of odd shapes and mixed types against the forward pass in double, and the
- * law on them
+ * model_shapes.c - models of odd shapes and mixed types against the forward pass in double, and
+ * the law on them
  */
 #include <setjmp.h>
 #include <stdarg.h>

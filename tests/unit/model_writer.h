@@ -1,5 +1,6 @@
 /*
- * model_writer.h - small qwen35 models with random weights, of any shape, and with faults on demand
+ * model_writer.h - small qwen35 models with random weights, of any shape, and with faults on
+ * demand
  *
  * The vocabulary is tinyA's, 512 tokens.  Include after cmocka.h.
  */

@@ -1,9 +1,9 @@
 /*
  * reference_forward.h - the model once more, in double precision, one token at a time
  *
- * Written from the sheet of the model's mathematics alone, with nothing of engine/model: loops over
- * indices, libm, no layout.  Weights are read through the file reader and the tensor decoder.
- * Include after cmocka.h.
+ * Written from the sheet of the model's mathematics alone, with nothing of engine/model: loops
+ * over indices, libm, no layout.  Weights are read through the file reader and the tensor
+ * decoder.  Include after cmocka.h.
  */
 #ifndef TESTS_UNIT_REFERENCE_FORWARD_H
 #define TESTS_UNIT_REFERENCE_FORWARD_H

@@ -1,5 +1,6 @@
 /*
- * sampler.c - truncation against a plain sort in double, the law of the noise, ties and odd values
+ * sampler.c - truncation against a plain sort in double, the law of the noise, ties and odd
+ * values
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -59,8 +60,8 @@ static int by_logit(const void *a, const void *b)
 }
 
 /*
- * Sorted survivors, by the words of sampling.h alone.  *doubtful: a sum or a bound is so near its
- * limit that rounding may decide.
+ * Sorted survivors, by the words of sampling.h alone.  *doubtful: a sum or a bound is so near
+ * its limit that rounding may decide.
  */
 static size_t oracle(const float *logits, uint32_t n, const struct sampling *s,
                      struct candidate *out, bool *doubtful)

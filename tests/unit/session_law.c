@@ -1,8 +1,9 @@
 /*
- * session_law.c - logits depend on the file, the numeric settings and the tokens, on nothing else
+ * session_law.c - logits depend on the file, the numeric settings and the tokens, on nothing
+ * else
  *
- * Everything here is compared by memcmp.  tinyB has a head for each kind of layout mistake: three
- * value heads for each key head, one K/V head for four query heads.
+ * Everything here is compared by memcmp.  tinyB has a head for each kind of layout mistake:
+ * three value heads for each key head, one K/V head for four query heads.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -61,7 +62,10 @@ static void expect_equal(const float *a, const float *b, uint32_t n_vocab, const
                      run.kv == KV_F16 ? "f16" : "f32", t);
 }
 
-/* Every level computes the int8 definition with the bytes of generic; the exact one is apart. */
+/*
+ * Every level computes the int8 definition with the bytes of generic; the exact one is
+ * apart.
+ */
 static void check_model(const char *name, enum kernel_level level, const float *const wanted[2])
 {
     static const struct run runs[] = {

@@ -86,7 +86,10 @@ static void expect_at(const struct course *course, const struct session *session
     snapshot_free(&now);
 }
 
-/* Run to `end` from where the session is, in random pieces; the logits are those of the course. */
+/*
+ * Run to `end` from where the session is, in random pieces; the logits are those of the
+ * course.
+ */
 static void follow(const struct course *course, struct session *session, uint32_t end,
                    uint64_t *random)
 {
