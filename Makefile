@@ -47,17 +47,21 @@ endif
 $(BUILD)/engine/kernels/%_avx2.o:   isa := -mavx2 -mfma -mf16c
 $(BUILD)/engine/kernels/%_avx512.o: isa := -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni
 $(BUILD)/engine/kernels/%_neon.o:   isa := -march=armv8.2-a+dotprod+fp16
+$(BUILD)/engine/train/%_avx2.o:     isa := -mavx2 -mfma
+$(BUILD)/engine/train/%_avx512.o:   isa := -mavx2 -mfma -mavx512f -mavx512bw -mavx512vl -mavx512dq -mprefer-vector-width=512
 # Unrolled vector code: compilers need minutes to put UBSan's checks (or libFuzzer's counters) into
 # it.  ASan watches its memory.
 ifdef SANITIZE
 isa_sanitize := -fno-sanitize=undefined
 endif
 $(BUILD)/engine/kernels/%_avx2.o $(BUILD)/engine/kernels/%_avx512.o: isa += $(isa_sanitize)
+$(BUILD)/engine/train/%_avx2.o $(BUILD)/engine/train/%_avx512.o: isa += $(isa_sanitize)
 $(BUILD)/engine/kernels/%.o:        optimise := -O3
+$(BUILD)/engine/train/%.o:          optimise := -O3
 
 obj  = $(patsubst %.c,$(BUILD)/%.o,$(1))
 libs := $(BUILD)/libapp.a $(BUILD)/libui.a $(BUILD)/libconfig.a $(BUILD)/libbanter.a
-ldlibs := -lncursesw -ltinfo -lreadline -lutf8proc -lyaml -ljansson $(LDLIBS)
+ldlibs := -lncursesw -ltinfo -lreadline -lutf8proc -lyaml -ljansson -lxxhash $(LDLIBS)
 
 ifneq ($(V),1)
 Q := @
@@ -161,7 +165,8 @@ format:
 	$(Q)clang-format -i $(filter-out %_table.h %_tables.c,$(all_c))
 
 # ---- packages: what is missing on a Debian machine -------------------------------------------------
-packages_chat  := gcc libc6-dev libncurses-dev libreadline-dev libutf8proc-dev libyaml-dev libjansson-dev
+packages_chat  := gcc libc6-dev libncurses-dev libreadline-dev libutf8proc-dev libyaml-dev libjansson-dev \
+                  libxxhash-dev
 packages_check := $(packages_chat) libcmocka-dev python3 python3-pyte python3-numpy python3-jinja2 \
                   tmux procps clang clang-format cppcheck shellcheck mandoc
 packages-chat:
