@@ -69,8 +69,9 @@ void tape_reset(struct tape *tape);
 void tape_record(struct tape *tape, bool recording);
 /* OK, or the first failure. */
 enum status tape_status(const struct tape *tape, struct error *error);
-/* Bytes of memory that the tape holds. */
+/* Bytes of memory that the tape holds; the most it may hold (at first: SIZE_MAX). */
 size_t tape_bytes(const struct tape *tape);
+void tape_limit(struct tape *tape, size_t n_bytes);
 struct pool *tape_pool(const struct tape *tape);
 const struct train_kernels *tape_kernels(const struct tape *tape);
 
@@ -85,20 +86,25 @@ enum status tape_backward(struct tape *tape, struct tensor *loss, struct error *
 /* A contiguous tensor of the tape, not initialised; gradient: with a zeroed gradient. */
 struct tensor *tape_tensor(struct tape *tape, uint32_t n_dimensions, const size_t *shape,
                            bool gradient);
-/* Memory of the tape, 64-byte aligned, not initialised; NULL and a failure when there is none. */
+/*
+ * Memory of the tape, 64-byte aligned, not initialised; NULL and a failure when there is none, and
+ * NULL after any failure.
+ */
 void *tape_allocate(struct tape *tape, size_t n_bytes);
 /* Does the tape record, and does one of these want a gradient?  NULL entries are allowed. */
 bool tape_wants_gradient(const struct tape *tape, struct tensor *const *inputs,
                          size_t n_inputs);
-/* context lives in the tape (tape_allocate).  Called once, in reverse order of recording. */
+/* context lives in the tape (tape_allocate).  Called once, in reverse order of recording; what a
+ * step cannot do it tells with tape_fail(), and tape_backward() stops there. */
 void tape_record_step(struct tape *tape, void (*backward)(struct tape *tape, void *context),
                       void *context);
-/* Remember a failure; returns NULL so that an operation can return it. */
+/* Remember the failure, if it is the first; returns NULL so that an operation can return it. */
 struct tensor *tape_fail(struct tape *tape, enum status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Views: no copy ------------------------------------------------------------------------------ */
 
+/* x NULL or a shape that does not fit: NULL and a failure. */
 struct tensor *view_reshape(struct tape *tape, struct tensor *x, uint32_t n_dimensions,
                             const size_t *shape); /* x contiguous */
 /* Swap two dimensions. */
