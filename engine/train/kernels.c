@@ -1,0 +1,24 @@
+/*
+ * kernels.c - the tables of the levels
+ */
+#include "engine/train/kernels_internal.h"
+
+static const struct train_kernels generic = {KERNEL_LEVEL_GENERIC, &train_rows_generic, NULL,
+                                             &train_matrix_generic};
+#if defined(__x86_64__)
+static const struct train_kernels avx2 = {KERNEL_LEVEL_AVX2, &train_rows_avx2, NULL,
+                                          &train_matrix_generic};
+static const struct train_kernels avx512 = {KERNEL_LEVEL_AVX512, &train_rows_avx512, NULL,
+                                            &train_matrix_generic};
+#endif
+
+const struct train_kernels *train_kernels_for(enum kernel_level level)
+{
+    switch (level) {
+#if defined(__x86_64__)
+    case KERNEL_LEVEL_AVX2: return &avx2;
+    case KERNEL_LEVEL_AVX512: return &avx512;
+#endif
+    default: return &generic;
+    }
+}
