@@ -32,6 +32,8 @@ enum flag {
     FLAG_ALL_KEYS,
     FLAG_TENSORS,
     FLAG_ORIGIN,
+    FLAG_DRAFT,
+    FLAG_SHOW,
     FLAG_HELP,
     FLAG_VERSION,
     FLAG_COUNT

@@ -51,6 +51,12 @@ static const struct option_flag info_flags[] = {
     {FLAG_TENSORS, "tensors", 0, NULL, NULL, "every tensor of the file"},
     {0},
 };
+static const struct option_flag grade_flags[] = {
+    {FLAG_DRAFT, "draft", 0, "FILE", NULL, "a draft model: its acceptance is measured"},
+    {FLAG_OUTPUT, "output", 'o', "FORMAT", answer_outputs, "a table as text, or json"},
+    {FLAG_SHOW, "show", 0, NULL, NULL, "show the answers that were wrong"},
+    {0},
+};
 static const struct option_flag config_flags[] = {
     {FLAG_ORIGIN, "origin", 0, NULL, NULL, "with show: where each value comes from"},
     {0},
@@ -77,6 +83,9 @@ const struct subcommand subcommands[] = {
      SETTINGS("model", "template", "cpu"), info_flags, 1, subcommand_info},
     {"models", SYNOPSES("[OPTION]..."), "List the model files on this machine.", NULL, NULL, 0,
      subcommand_models},
+    {"grade", SYNOPSES("--model FILE [--draft FILE] [OPTION]... QUESTIONS.jsonl"),
+     "Grade a model's answers to held-out questions, and its drafts.", SETTINGS("engine"),
+     grade_flags, 1, subcommand_grade},
     {"config", SYNOPSES("show [--origin] [OPTION]...", "check [FILE]", "schema"),
      "Show the settings, check configuration files, or print the table of settings as JSON.",
      SETTINGS("engine", "chat", "sampling", "screen"), config_flags, 2, subcommand_config},

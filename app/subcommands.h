@@ -21,6 +21,7 @@ int subcommand_detokenize(struct invocation *invocation);
 int subcommand_info(struct invocation *invocation);
 int subcommand_models(struct invocation *invocation);
 int subcommand_config(struct invocation *invocation);
+int subcommand_grade(struct invocation *invocation);
 
 /* One answer without a screen (app/oneshot.c); the settings are loaded. */
 int oneshot(struct invocation *invocation);

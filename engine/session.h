@@ -84,6 +84,17 @@ uint64_t snapshot_bytes(const struct snapshot *snapshot);
 bool snapshot_equal(const struct snapshot *a, const struct snapshot *b);
 void snapshot_free(struct snapshot **snapshot); /* NULL is allowed */
 
+/*
+ * What the model chooses (arg max, lowest id first) along a given text, to measure drafts by:
+ * next[i]: after tokens[0 .. i], [n_tokens].
+ * mtp[i]: the multi-token-prediction block's choice for position i + 2, from tokens[i + 1] and the
+ * trunk's hidden row of position i, [n_tokens - 1]; NULL: not wanted.
+ * The session is reset before and after.  Errors: as session_eval(); UNSUPPORTED: no such block.
+ */
+enum status session_teacher_forced(struct session *session, const int32_t *tokens,
+                                   size_t n_tokens, int32_t *next, int32_t *mtp,
+                                   struct error *error);
+
 /* Generation ------------------------------------------------------------------------------- */
 
 enum stop_reason {
