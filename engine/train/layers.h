@@ -64,7 +64,10 @@ struct swiglu {
 };
 struct tensor *swiglu_forward(struct tape *tape, const struct swiglu *layer, struct tensor *x);
 
-/* A block: x += mixer(norm(x)); x += swiglu(norm(x)). */
+/*
+ * A block: x += mixer(norm(x)); x += swiglu(norm(x)).  dropout: of what is added; seed: of the step
+ * and the block.
+ */
 struct block_layer {
     struct norm_layer mixer_norm, ffn_norm;
     bool recurrent;
@@ -75,5 +78,17 @@ struct block_layer {
 struct tensor *block_forward(struct tape *tape, const struct block_layer *layer,
                              struct tensor *x, const struct sequences *sequences, float dropout,
                              uint64_t seed);
+
+/* Multi-token prediction: c = join [norm(embedding) | norm(hidden)], a block on c, a norm. */
+struct mtp_layer {
+    struct linear_layer join; /* [d][2 d] */
+    struct norm_layer embedding_norm, hidden_norm, output_norm;
+    struct block_layer block;
+};
+/* embedding, hidden [n][d]: of a token, and the trunk's row of the token before it. */
+struct tensor *mtp_layer_forward(struct tape *tape, const struct mtp_layer *layer,
+                                 struct tensor *embedding, struct tensor *hidden,
+                                 const struct sequences *sequences, float dropout,
+                                 uint64_t seed);
 
 #endif

@@ -35,7 +35,9 @@ struct parameter {
 /*
  * A network with random weights: matrices normal with standard deviation 0.02 (those that add to the
  * residual stream divided by sqrt(2 n_layers)), norms 1, A_log = log of 1 .. 16, dt so that steps lie
- * in 0.001 .. 0.1 (Yang et al.).  hyperparameters are copied.  Tied head where no output.weight.
+ * in 0.001 .. 0.1 (Yang et al.).  hyperparameters are copied; widths that follow from others, and
+ * an architecture, eps and rope_factor that are empty, are filled in.  tied: the head is token_embd.
+ * Errors: USAGE (a shape that the engine could not run: named), NO_MEMORY.
  */
 enum status network_new(struct network **out, const struct hyperparameters *hyperparameters,
                         bool tied, uint64_t seed, struct error *error);
@@ -63,19 +65,22 @@ struct batch {
 struct losses {
     struct tensor *total; /* main + mtp_factor * mtp */
     struct tensor *main;  /* cross-entropy of the next token */
-    struct tensor *mtp;   /* of the token after it, by the MTP block; NULL: there is none */
+    struct tensor *mtp;   /* of the same tokens, by the MTP block; NULL: there is none */
 };
 
 /*
  * Forward pass and losses; the head is computed for rows with a target alone.  MTP row p reads token
- * p and the trunk's hidden row p - 1 (behind output_norm; zeros at a sequence's start) and predicts
- * targets[p], where token p itself was predicted or predictable: rows with targets[p] >= 0 and
- * position > 0.  dropout on the residual branches; dropout_seed of the step.
+ * p and the trunk's hidden row p - 1 (behind output_norm) and predicts targets[p]; as in the engine
+ * it begins with the second token of a sequence.  mtp_factor 0 leaves the block out.  dropout on the
+ * residual branches; dropout_seed of the step.  Nothing to predict: a loss of zero.
  */
 enum status network_losses(struct network *network, struct tape *tape,
                            const struct batch *batch, float mtp_factor, float dropout,
                            uint64_t dropout_seed, struct losses *out, struct error *error);
-/* Logits of every row, [n_tokens][n_vocab], and of the MTP block (NULL allowed); no losses. */
+/*
+ * Logits of every row, [n_tokens][n_vocab], and (unless NULL) of the MTP block for every row but the
+ * first of each sequence, in their order; *mtp_logits is NULL where there is none.  No losses.
+ */
 enum status network_logits(struct network *network, struct tape *tape,
                            const struct batch *batch, struct tensor **logits,
                            struct tensor **mtp_logits, struct error *error);
