@@ -4,7 +4,8 @@
  * "The same as the published template" is decided without running it:
  *   qwen3.5  everything before the generation prompt has the hash of the published file of the 4B
  *            (by their cards the other sizes differ in the prompt's default alone), and the
- *            generation prompt holds the two forms that the renderer writes;
+ *            generation prompt holds the two forms that the renderer writes; or it is the one that
+ *            banter writes (template_text.c);
  *   chatml   it is the plain loop that stands below, white space at the ends aside.
  * A template that was edited without a change of effect gives a notice too many, never one too few.
  */
@@ -119,7 +120,7 @@ static bool is_published_qwen35(struct gguf_string text)
 static bool is_published(enum chat_template_style style, struct gguf_string text)
 {
     if (style == TEMPLATE_QWEN35)
-        return is_published_qwen35(text);
+        return string_is(text, chat_template_text) || is_published_qwen35(text);
     text.bytes = utf8_strip(text.bytes, &text.n_bytes);
     return string_is(text, chatml_published);
 }
@@ -131,9 +132,11 @@ static enum chat_template_style style_of(const struct source *source)
     return TEMPLATE_CHATML;
 }
 
-/* The small dense models answer at once unless they are told to think. */
+/* Our own models and the small dense ones answer at once unless they are told to think. */
 static bool is_quiet(const struct source *source)
 {
+    if (source->has_template && string_is(source->text, chat_template_text))
+        return true;
     return string_is(source->architecture, "qwen35") && source->embedding_length > 0 &&
            source->embedding_length <= LARGEST_QUIET_EMBEDDING;
 }

@@ -4,7 +4,8 @@
  * banter does not run the template of a file (it is a program in a language of its own, from a
  * stranger); it looks for marks in it and takes the built-in template that they stand for:
  * "qwen3.5" (architectures qwen35 and qwen35moe whose template speaks of <think>) or "chatml".
- * A template that is not the published one word for word gives a notice, not a refusal.
+ * A template that is neither the published one word for word nor the one that banter writes into
+ * files of its own gives a notice, not a refusal.
  *
  * Ownership: borrows the vocabulary, copies what it needs of the file.
  * Thread: read-only after chat_template_choose().
@@ -33,6 +34,9 @@ enum status chat_template_choose(struct chat_template **out, const struct gguf *
                                  const struct vocabulary *vocabulary, const char *name,
                                  struct error *error);
 void chat_template_free(struct chat_template **chat_template); /* NULL is allowed */
+
+/* What banter writes as tokenizer.chat_template: "qwen3.5" without tools, thinking off by default. */
+extern const char chat_template_text[];
 
 const char *chat_template_name(const struct chat_template *chat_template);
 /* "" or one line (under 160 bytes) for the person: the file's template is not the built-in one. */

@@ -90,6 +90,9 @@ static void architecture_and_marks_choose(void **state)
         {"llama", foreign, NULL, 4096, "chatml", "banter does not know", false},
         {"qwen35", foreign, NULL, 4096, "chatml", "banter does not know", false},
         {NULL, NULL, NULL, 0, "chatml", "has no chat template", false},
+        {"qwen35", chat_template_text, NULL, 256, "qwen3.5", "", false},
+        {"qwen35", chat_template_text, NULL, 4096, "qwen3.5", "", false},
+        {"qwen2", chat_template_text, NULL, 256, "chatml", "differs", false},
         /* asked for: no notice, the person knows */
         {"qwen35", chatml, "qwen3.5", 4096, "qwen3.5", "", true},
         {"qwen35", chatml, "qwen3.5", 1024, "qwen3.5", "", false},
