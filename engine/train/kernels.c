@@ -3,13 +3,13 @@
  */
 #include "engine/train/kernels_internal.h"
 
-static const struct train_kernels generic = {KERNEL_LEVEL_GENERIC, &train_rows_generic, NULL,
-                                             &train_matrix_generic};
+static const struct train_kernels generic = {KERNEL_LEVEL_GENERIC, &train_rows_generic,
+                                             &train_scans_generic, &train_matrix_generic};
 #if defined(__x86_64__)
-static const struct train_kernels avx2 = {KERNEL_LEVEL_AVX2, &train_rows_avx2, NULL,
-                                          &train_matrix_generic};
-static const struct train_kernels avx512 = {KERNEL_LEVEL_AVX512, &train_rows_avx512, NULL,
-                                            &train_matrix_generic};
+static const struct train_kernels avx2 = {KERNEL_LEVEL_AVX2, &train_rows_avx2,
+                                          &train_scans_avx2, &train_matrix_generic};
+static const struct train_kernels avx512 = {KERNEL_LEVEL_AVX512, &train_rows_avx512,
+                                            &train_scans_avx512, &train_matrix_generic};
 #endif
 
 const struct train_kernels *train_kernels_for(enum kernel_level level)

@@ -28,17 +28,15 @@ struct matrix {
 
 /* One value head of the gated delta rule over the tokens of a sequence, and back. */
 struct delta_scan {
-    uint32_t n_key, n_value, n_tokens; /* n_key, n_value: multiples of 16, at most 256 */
-    const float *query, *key,
-        *value;                /* token t at + t * stride; q and k normalised and scaled */
-    const float *decay, *beta; /* token t at [t * gate_stride] */
+    uint32_t n_key, n_value, n_tokens; /* at least 1 */
+    /* token t at + t * stride; q and k normalised and scaled; gates at [t * gate_stride] */
+    const float *query, *key, *value, *decay, *beta;
     size_t query_stride, key_stride, value_stride, gate_stride;
-    uint32_t chunk; /* tokens between two kept states */
-    float *
-        checkpoints; /* [ceil(n_tokens / chunk)][n_key][n_value]: the state before each chunk */
-    float *out;      /* token t at + t * out_stride: [n_value] */
+    uint32_t chunk;     /* tokens between two kept states */
+    float *checkpoints; /* [ceil(n_tokens / chunk)][delta_scan_state()]: before each chunk */
+    float *out;         /* token t at + t * out_stride: [n_value] */
     size_t out_stride;
-    /* Backward only: gradients with the strides of what they belong to; all are added to. */
+    /* Backward only: gradients with the strides of what they belong to; all but d_out are added to. */
     const float *d_out;
     float *d_query, *d_key, *d_value, *d_decay, *d_beta;
     float *scratch; /* delta_scan_scratch() floats, 64-byte aligned */
@@ -46,11 +44,11 @@ struct delta_scan {
 
 /* Causal attention of one query head over a sequence, and back. */
 struct attention_scan {
-    uint32_t n_dim, n_tokens; /* n_dim: a multiple of 16, at most 256 */
+    uint32_t n_dim, n_tokens; /* at least 1 */
     const float *query, *key, *value;
     size_t query_stride, key_stride, value_stride, out_stride;
     float scale;
-    float *out;        /* token t at + t * out_stride: [n_dim] */
+    float *out;        /* token t at + t * out_stride: [n_dim]; the way back reads it */
     float *log_totals; /* [n_tokens]: log of the sum of exponentials, kept for the way back */
     const float *d_out;
     float *d_query, *d_key, *d_value; /* added to; strides of query, key, value */
@@ -115,6 +113,8 @@ struct train_kernels {
 /* The table of a level that kernel_level_supported(); REFERENCE and NEON give GENERIC's. */
 const struct train_kernels *train_kernels_for(enum kernel_level level);
 
+/* Floats of a kept state (padded), and of the scratch memory of one scan. */
+size_t delta_scan_state(uint32_t n_key, uint32_t n_value);
 size_t delta_scan_scratch(uint32_t n_key, uint32_t n_value, uint32_t chunk);
 size_t attention_scan_scratch(uint32_t n_dim, uint32_t n_tokens);
 

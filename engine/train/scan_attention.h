@@ -332,8 +332,8 @@ static void attention_backward(const struct attention_scan *scan)
         attention_block_back(scan, &place);
     }
     for (size_t t = 0; t < scan->n_tokens; t++) {
-        add_row(place.key_gradient + t * layout->n_columns,
-                scan->d_key + t * scan->key_stride, scan->n_dim);
+        add_row(place.key_gradient + t * layout->n_columns, scan->d_key + t * scan->key_stride,
+                scan->n_dim);
         add_row(place.value_gradient + t * layout->n_columns,
                 scan->d_value + t * scan->value_stride, scan->n_dim);
     }

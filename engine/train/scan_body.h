@@ -37,9 +37,9 @@ INLINE void scale_row(const float *from, float factor, float *to, size_t n)
 {
     for (size_t i = 0; i < n; i += SCAN_LANES) {
         const size_t count = first_of(n, i);
-        lanes_store_first(
-            to + i, lanes_multiply(lanes_load_first(from + i, count), lanes_set(factor)),
-            count);
+        lanes_store_first(to + i,
+                          lanes_multiply(lanes_load_first(from + i, count), lanes_set(factor)),
+                          count);
     }
 }
 

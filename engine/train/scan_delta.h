@@ -35,7 +35,8 @@ struct delta_token {
 /* after = decay before + k delta^T for `width` vectors of columns. */
 INLINE void delta_step_columns(const struct delta_layout *layout,
                                const struct delta_token *token, const float *before,
-                               float *after, size_t column, const int width, const bool wants_out)
+                               float *after, size_t column, const int width,
+                               const bool wants_out)
 {
     const size_t stride = layout->n_columns, n_rows = layout->n_rows;
     const lanes decay = lanes_set(token->decay), beta = lanes_set(token->beta);
@@ -100,8 +101,7 @@ INLINE void delta_step(const struct delta_layout *layout, const struct delta_tok
 
 static void delta_forward(const struct delta_scan *scan)
 {
-    const struct delta_layout layout =
-        delta_layout_of(scan->n_key, scan->n_value, scan->chunk);
+    const struct delta_layout layout = delta_layout_of(scan->n_key, scan->n_value, scan->chunk);
     float *scratch = scan->scratch, *state = scratch + layout.states;
     const struct delta_token base = {.query = scratch + layout.query,
                                      .key = scratch + layout.key,
@@ -159,8 +159,8 @@ INLINE lanes delta_back_out(const struct delta_layout *layout, const struct delt
         float *place = gradient + c * stride + w * SCAN_LANES;                                 \
         lanes g = lanes_fma(lanes_set(back->query[i + c]), d_out##w, lanes_load(place));       \
         lanes_store(place, g);                                                                 \
-        query_sum = lanes_fma(lanes_load(after + c * stride + w * SCAN_LANES), d_out##w,       \
-                              query_sum);                                                      \
+        query_sum =                                                                            \
+            lanes_fma(lanes_load(after + c * stride + w * SCAN_LANES), d_out##w, query_sum);   \
         d_delta##c##w = lanes_fma(g, lanes_set(back->key[i + c]), d_delta##c##w);              \
         key_sum = lanes_fma(g, delta##w, key_sum);                                             \
     }
@@ -278,12 +278,12 @@ static void delta_recompute(const struct delta_scan *scan, const struct delta_la
            layout->n_state * sizeof *states);
     for (size_t i = 0; i < count; i++) {
         const size_t t = first + i;
-        const struct delta_token token = {
-            .key = scratch + layout->key,
-            .value = scratch + layout->value,
-            .decay = scan->decay[t * scan->gate_stride],
-            .beta = scan->beta[t * scan->gate_stride],
-            .residual = scratch + layout->residuals + i * layout->n_columns};
+        const struct delta_token token = {.key = scratch + layout->key,
+                                          .value = scratch + layout->value,
+                                          .decay = scan->decay[t * scan->gate_stride],
+                                          .beta = scan->beta[t * scan->gate_stride],
+                                          .residual = scratch + layout->residuals +
+                                                      i * layout->n_columns};
         float *before = states + i * layout->n_state;
 
         copy_row(scan->key + t * scan->key_stride, scratch + layout->key, scan->n_key);
@@ -294,8 +294,7 @@ static void delta_recompute(const struct delta_scan *scan, const struct delta_la
 
 static void delta_backward(const struct delta_scan *scan)
 {
-    const struct delta_layout layout =
-        delta_layout_of(scan->n_key, scan->n_value, scan->chunk);
+    const struct delta_layout layout = delta_layout_of(scan->n_key, scan->n_value, scan->chunk);
     float *scratch = scan->scratch;
     struct delta_back back = {.query = scratch + layout.query,
                               .key = scratch + layout.key,

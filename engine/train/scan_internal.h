@@ -12,8 +12,8 @@
 
 enum {
     SCAN_LANES = 16,
-    SCAN_ROW_CHAINS = 4,    /* sums over the rows of a state: row i goes to chain i mod 4 */
-    SCAN_QUERY_BLOCK = 16,  /* queries whose scores are kept at a time */
+    SCAN_ROW_CHAINS = 4,   /* sums over the rows of a state: row i goes to chain i mod 4 */
+    SCAN_QUERY_BLOCK = 16, /* queries whose scores are kept at a time */
 };
 
 static inline size_t scan_padded(size_t n)
