@@ -97,14 +97,15 @@ struct train_point {
 
 struct train_result {
     uint64_t n_steps, n_tokens, n_parameters;
-    double held_out_loss;
+    double held_out_loss;      /* the last one measured; negative: none */
     struct train_point *curve; /* owned: train_result_release(); one for each step */
     size_t n_points;
 };
 
 /*
  * Train and write out_path (temporary file, sync, rename: an older file stays whole when the disk is
- * full).  Cancelled: the checkpoint is written and CANCELLED returned.
+ * full).  Cancelled: the checkpoint is written and CANCELLED returned.  *result is to be released in
+ * every case; on failure it holds what was done until then.
  * Errors: DAMAGED (a checkpoint, by name and offset), USAGE (settings that contradict each other,
  * a checkpoint of other settings: named), IO, NO_MEMORY, FAILED (loss not finite: step named).
  */

@@ -1,10 +1,13 @@
 /*
  * checkpoint.h - the trainer's state on disk
  *
- * One file: magic, version, a fingerprint of settings and data, step, place in the data, loss curve,
- * then for each parameter its name, shape, values and moments, little endian; every section carries
- * an xxh3 of its bytes.  Written beside its name, synced, renamed: a kill at any moment leaves the
- * old or the new one.
+ * One file of sections, little endian: the settings that the result depends on (as text, so that the
+ * first that differs can be named), step and place in the data, loss curve, then for each parameter
+ * its name, shape, values and moments, and an end.  Every section carries an xxh3 of its head and its
+ * bytes.  Written beside its name, synced, renamed: a kill at any moment leaves the old or the new
+ * one.
+ *
+ * Thread: the owner's.
  */
 #ifndef ENGINE_TRAIN_CHECKPOINT_H
 #define ENGINE_TRAIN_CHECKPOINT_H
@@ -13,24 +16,29 @@
 #include "engine/train/optimizer.h"
 
 struct checkpoint {
-    uint64_t fingerprint;      /* of settings and data that the result depends on */
+    /*
+     * Lines "name: value\n" of all that the result depends on.  Borrowed when written; when reading,
+     * what the file must say.
+     */
+    const char *settings;
     uint64_t step;             /* done */
     uint64_t n_tokens;         /* seen */
     uint64_t epoch, cursor;    /* next sequence in the epoch's order */
-    struct train_point *curve; /* borrowed when written, owned when read */
+    struct train_point *curve; /* borrowed when written, owned (free()) when read */
     size_t n_points;
 };
 
+/* Errors: IO (the file of before is whole), NO_MEMORY. */
 enum status checkpoint_write(const char *path, const struct checkpoint *checkpoint,
-                             struct parameter *parameters, size_t n_parameters,
+                             const struct parameter *parameters, size_t n_parameters,
                              struct optimizer *optimizer, struct error *error);
 /*
- * Errors: NOT_FOUND (no such file), DAMAGED (name and offset), USAGE (of other settings or another
- * shape: named), IO, NO_MEMORY.  On failure parameters may be partly overwritten.
+ * checkpoint->settings is given, the rest is filled.  Errors: NOT_FOUND (no such file), DAMAGED
+ * (name and offset), USAGE (of other settings or another shape: named), IO, NO_MEMORY.  On failure
+ * parameters may be partly overwritten, and nothing is owned.
  */
-enum status checkpoint_read(const char *path, uint64_t fingerprint,
-                            struct checkpoint *checkpoint, struct parameter *parameters,
-                            size_t n_parameters, struct optimizer *optimizer,
-                            struct error *error);
+enum status checkpoint_read(const char *path, struct checkpoint *checkpoint,
+                            struct parameter *parameters, size_t n_parameters,
+                            struct optimizer *optimizer, struct error *error);
 
 #endif

@@ -22,7 +22,10 @@ struct optimizer_settings {
     float clip_norm;    /* of all gradients together; 0: none */
 };
 
-/* Warm-up from 0 in `warmup` steps, then a cosine from `peak` to `peak * floor_share` at `total`. */
+/*
+ * Warm-up: step i of the first `warmup` has (i + 1) / warmup of `peak`, so that none is lost on a rate
+ * of zero; then a cosine from `peak` to `peak * floor_share` at `total`.
+ */
 struct schedule {
     double peak, floor_share;
     uint64_t warmup, total;
@@ -38,8 +41,9 @@ enum status optimizer_new(struct optimizer **out, const struct optimizer_setting
 void optimizer_free(struct optimizer **optimizer); /* NULL is allowed */
 /*
  * One step with the gradients that have been added up, which are zeroed afterwards.  *norm (NULL
- * allowed): the norm of all gradients before clipping.  Errors: FAILED when it is not finite: the
- * parameter's name is in the error, and nothing was changed.
+ * allowed): the norm of all gradients before clipping, summed in double over fixed ranges of
+ * elements.  Errors: FAILED when it is not finite: the parameter's name is in the error, and nothing
+ * was changed.
  */
 enum status optimizer_step(struct optimizer *optimizer, struct pool *pool,
                            const struct train_kernels *kernels, double rate, double *norm,
