@@ -7,9 +7,9 @@ static const struct train_kernels generic = {KERNEL_LEVEL_GENERIC, &train_rows_g
                                              &train_scans_generic, &train_matrix_generic};
 #if defined(__x86_64__)
 static const struct train_kernels avx2 = {KERNEL_LEVEL_AVX2, &train_rows_avx2,
-                                          &train_scans_avx2, &train_matrix_generic};
+                                          &train_scans_avx2, &train_matrix_avx2};
 static const struct train_kernels avx512 = {KERNEL_LEVEL_AVX512, &train_rows_avx512,
-                                            &train_scans_avx512, &train_matrix_generic};
+                                            &train_scans_avx512, &train_matrix_avx512};
 #endif
 
 const struct train_kernels *train_kernels_for(enum kernel_level level)

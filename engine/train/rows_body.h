@@ -24,12 +24,18 @@ typedef int32_t lane_bits __attribute__((vector_size(64)));
 #endif
 #define INLINE static inline __attribute__((always_inline))
 
+/* All bits where it holds: choices by bits are what every compiler turns into vectors. */
+INLINE uint32_t row_mask(int holds)
+{
+    return 0u - (uint32_t)holds;
+}
+
 /* math_exp() without branches, and with the same bytes. */
 INLINE float row_exp(float x)
 {
-    float inside = x < MATH_EXP_LOWEST ? MATH_EXP_LOWEST : x;
+    uint32_t low = row_mask(x < MATH_EXP_LOWEST), high = row_mask(x > MATH_EXP_HIGHEST);
+    float inside = math_float_of(math_bits_of(x) & ~(low | high)); /* a NaN goes through */
 
-    inside = inside > MATH_EXP_HIGHEST ? MATH_EXP_HIGHEST : inside;
     float shifted = inside * MATH_LOG2_E + 0x1.8p23f;
     uint32_t n = math_bits_of(shifted) - math_bits_of(0x1.8p23f);
     float whole = shifted - 0x1.8p23f;
@@ -44,8 +50,7 @@ INLINE float row_exp(float x)
 
     uint32_t half = ((n + 256) >> 1) - 128; /* floor(n / 2), n >= -126 */
     p = (p * math_float_of((half + 127) << 23)) * math_float_of((n - half + 127) << 23);
-    p = x > MATH_EXP_HIGHEST ? math_float_of(0x7f800000u) : p;
-    return x < MATH_EXP_LOWEST ? 0.0f : p; /* a NaN has come through */
+    return math_float_of((math_bits_of(p) & ~(low | high)) | (0x7f800000u & high));
 }
 
 INLINE float row_sigmoid(float x)
