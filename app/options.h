@@ -34,6 +34,9 @@ enum flag {
     FLAG_ORIGIN,
     FLAG_DRAFT,
     FLAG_SHOW,
+    FLAG_DATA,
+    FLAG_SIZE,
+    FLAG_TYPE,
     FLAG_HELP,
     FLAG_VERSION,
     FLAG_COUNT

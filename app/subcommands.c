@@ -3,6 +3,8 @@
  */
 #include "app/subcommands.h"
 
+#include "engine/quantize.h"
+
 static const char *const answer_outputs[] = {"text", "json", NULL};
 static const char *const generate_outputs[] = {"ids", "text", "json", NULL};
 
@@ -57,6 +59,17 @@ static const struct option_flag grade_flags[] = {
     {FLAG_SHOW, "show", 0, NULL, NULL, "show the answers that were wrong"},
     {0},
 };
+static const struct option_flag tokenizer_flags[] = {
+    {FLAG_DATA, "data", 0, "FILE", NULL,
+     "a text, or in .jsonl texts, to learn from; more files may follow"},
+    {FLAG_SIZE, "size", 0, "N", NULL, "how many tokens, special ones included"},
+    {FLAG_OUT, "out", 'o', "FILE", NULL, "where the vocabulary goes (GGUF)"},
+    {0},
+};
+static const struct option_flag quantize_flags[] = {
+    {FLAG_TYPE, "type", 0, "MIX", quantize_mix_names, "the types of the new file"},
+    {0},
+};
 static const struct option_flag config_flags[] = {
     {FLAG_ORIGIN, "origin", 0, NULL, NULL, "with show: where each value comes from"},
     {0},
@@ -86,6 +99,11 @@ const struct subcommand subcommands[] = {
     {"grade", SYNOPSES("--model FILE [--draft FILE] [OPTION]... QUESTIONS.jsonl"),
      "Grade a model's answers to held-out questions, and its drafts.", SETTINGS("engine"),
      grade_flags, 1, subcommand_grade},
+    {"tokenizer", SYNOPSES("--data FILE... --size N --out FILE [OPTION]..."),
+     "Train a vocabulary on texts.", NULL, tokenizer_flags, 1 << 20, subcommand_tokenizer},
+    {"quantize", SYNOPSES("IN OUT --type MIX [OPTION]..."),
+     "Write a model file in other tensor types.", SETTINGS("threads"), quantize_flags, 2,
+     subcommand_quantize},
     {"config", SYNOPSES("show [--origin] [OPTION]...", "check [FILE]", "schema"),
      "Show the settings, check configuration files, or print the table of settings as JSON.",
      SETTINGS("engine", "chat", "sampling", "screen"), config_flags, 2, subcommand_config},

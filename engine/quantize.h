@@ -25,15 +25,19 @@ struct quantize_options {
 };
 
 struct quantize_result {
-    uint64_t bytes_before, bytes_after;       /* of the files */
-    uint32_t n_quantised, n_kept, n_fallback; /* tensors; fallback: rows do not fit the type */
+    uint64_t bytes_before, bytes_after; /* of the files */
+    uint32_t n_quantised, n_kept; /* tensors that got another type, and those that did not */
+    uint32_t n_fallback;          /* whose rows do not fit the type that the mix wanted */
 };
 
 /*
  * Write out_path from in_path: keys copied (general.file_type set), matrices in the types of the mix,
  * one-dimensional tensors, norms and ssm_conv1d as F32.  Rows that are no multiple of a K-quant's
  * block fall back as llama-quantize does (Q4_K -> Q5_0, Q5_K -> Q5_1, Q6_K -> Q8_0, else F16).
+ * A split in_path (any of its parts) becomes one file; out_path may be in_path.
  * The same bytes for any number of threads.  A full disk leaves an older out_path whole.
+ * Errors: USAGE (no such mix), those of gguf_open(), UNSUPPORTED (a tensor's type: named), DAMAGED
+ * (a value that is not finite: tensor named), IO, NO_MEMORY, CANCELLED.
  */
 enum status quantize_file(const char *in_path, const char *out_path,
                           const struct quantize_options *options,

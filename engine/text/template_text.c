@@ -9,7 +9,8 @@
 const char chat_template_text[] =
     "{%- for message in messages %}\n"
     "    {%- set text = message.content | trim %}\n"
-    "    {%- if message.role == 'assistant' and '</think>' in text %}\n"
+    "    {%- if message.role == 'assistant' and '</think>' in text and"
+    " message.reasoning_content is not string %}\n"
     "        {%- set text = text.split('</think>')[-1].lstrip('\\n') %}\n"
     "    {%- endif %}\n"
     "    {{- '<|im_start|>' + message.role + '\\n' + text + '<|im_end|>\\n' }}\n"
