@@ -69,7 +69,7 @@ say = @printf '  %-5s %s\n' $(1) $(2);
 endif
 
 # ---- goals -----------------------------------------------------------------------------------------
-.PHONY: all chat run check check-programs gate bench asan ubsan tsan fuzz lint layers format install \
+.PHONY: all chat run guide check check-programs gate bench asan ubsan tsan fuzz lint layers format install \
         uninstall dist clean help packages-chat packages-check
 all: $(BUILD)/$(NAME)
 
@@ -101,6 +101,20 @@ run: all
 chat: packages-chat
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)exec $(BUILD)/$(NAME) $(if $(MODEL),--model '$(MODEL)') $(ARGS)
+
+# The model in the box, from scratch: hours.  What is there is kept, and a training that was stopped goes on.
+guide_tree := build/guide
+recipe      = BANTER=$(BUILD)/$(NAME) TREE=$(guide_tree) sh config/models/recipe.sh
+guide: all $(guide_tree)/grades.txt
+	$(Q)$(recipe) told
+$(guide_tree)/data:             | $(BUILD)/$(NAME)
+	$(Q)$(recipe) data
+$(guide_tree)/vocabulary.gguf:  | $(guide_tree)/data
+	$(Q)$(recipe) vocabulary
+$(guide_tree)/guide.gguf $(guide_tree)/guide-draft.gguf: $(guide_tree)/%.gguf: | $(guide_tree)/vocabulary.gguf
+	$(Q)$(recipe) $*
+$(guide_tree)/grades.txt: $(guide_tree)/guide.gguf $(guide_tree)/guide-draft.gguf
+	$(Q)$(recipe) grades
 
 # The last line of `make check` is "N passed, N failed, N skipped".  T=PATTERN selects tests.
 check: packages-check
@@ -158,7 +172,7 @@ lint: packages-check layers
 	$(Q)cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr -I. \
 	    --enable=warning,performance,portability --suppress=missingIncludeSystem \
 	    --suppress=normalCheckLevelMaxBranches app config ui engine
-	$(Q)shellcheck $(wildcard .ci/run tests/*.sh tests/*/*.sh)
+	$(Q)shellcheck $(wildcard .ci/run config/models/*.sh tests/*.sh tests/*/*.sh)
 	$(Q)set -e; for page in $(wildcard man/*.[1-9]); do mandoc -Tlint -Wwarning $$page; done
 	$(Q)echo 'lint: clean'
 format:
@@ -194,16 +208,20 @@ install-packages:
 	$$root apt-get update -q && $$root apt-get install -q -y --no-install-recommends $$missing
 
 # ---- installing ------------------------------------------------------------------------------------
+models := $(wildcard config/models/*.gguf)
 install: all
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(DATADIR)/models $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7
 	install -m755 $(BUILD)/$(NAME) $(DESTDIR)$(BINDIR)
 	install -m644 $(wildcard man/*.1) $(DESTDIR)$(MANDIR)/man1
 	install -m644 $(wildcard man/*.5) $(DESTDIR)$(MANDIR)/man5
 	install -m644 $(wildcard man/*.7) $(DESTDIR)$(MANDIR)/man7
+	$(if $(models),install -m644 $(models) $(DESTDIR)$(DATADIR)/models)
 uninstall:
 	$(RM) $(DESTDIR)$(BINDIR)/$(NAME) $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(wildcard man/*.1))) \
 	    $(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(wildcard man/*.5))) \
-	    $(addprefix $(DESTDIR)$(MANDIR)/man7/,$(notdir $(wildcard man/*.7)))
+	    $(addprefix $(DESTDIR)$(MANDIR)/man7/,$(notdir $(wildcard man/*.7))) \
+	    $(addprefix $(DESTDIR)$(DATADIR)/models/,$(notdir $(models)))
+	@rmdir $(DESTDIR)$(DATADIR)/models $(DESTDIR)$(DATADIR) 2>/dev/null || :
 dist:
 	git archive --prefix=$(NAME)-$(VERSION)/ -o $(NAME)-$(VERSION).tar.gz HEAD
 clean:
@@ -214,6 +232,7 @@ help:
 	@echo 'make all | run ARGS=...       build | build and run'
 	@echo 'make gate                     everything a release needs: lint, check, sanitizers, fuzzing'
 	@echo 'make asan | ubsan | tsan      the tests under a sanitizer, each in a tree of its own'
+	@echo 'make guide                    train the model in the box anew, in build/guide (hours; goes on where it was)'
 	@echo 'make bench | fuzz SECONDS=n   kernel benches | libFuzzer targets'
 	@echo 'make lint | format | layers   style and static checks | clang-format | include rules'
 	@echo 'make install | uninstall      PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'

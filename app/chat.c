@@ -123,11 +123,13 @@ static void send_message(struct chat *chat, const char *text, size_t n_bytes)
 
 /* The queue ---------------------------------------------------------------------------------- */
 
+/* The end of the header: what waits, else what the model is. */
 static void note_waiting(struct chat *chat)
 {
     struct ui_status *status = &chat->status;
 
-    status->note[0] = '\0';
+    snprintf(status->note, sizeof status->note, "%s",
+             chat->start->built_in ? "small built-in model" : "");
     if (chat->queue.n_texts > 0)
         snprintf(status->note, sizeof status->note, "%zu waiting", chat->queue.n_texts);
     chat->status_changed = true;
@@ -436,7 +438,7 @@ int chat_main(struct config_store *store, const struct chat_start *start)
     conversation_init(&chat.conversation, seed_setting(config_values(store)));
     open_screen(&chat);
     open_engine(&chat);
-    chat.status_changed = true;
+    note_waiting(&chat);
     chat.last_turn = chat_seconds();
     if (chat.state != CHAT_LOAD_FAILED)
         welcome_show(&chat);

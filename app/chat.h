@@ -16,6 +16,7 @@ struct chat_start {
     const char *script_path; /* scripted engine (--engine script:FILE); NULL: the real one */
     const char *keys_path;   /* scripted keys (--keys FILE); NULL: none */
     bool plain;              /* --plain: lines instead of a screen */
+    bool built_in;           /* the model is the small one that comes with banter */
 };
 
 /*

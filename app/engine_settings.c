@@ -7,13 +7,15 @@
 #include <sys/random.h>
 #include <time.h>
 
+#include "app/builtin_model.h"
+
 enum status engine_settings(const struct config_store *store, struct engine_options *options,
                             struct error *error)
 {
     const struct config *config = config_values(store);
 
     *options = (struct engine_options){
-        .model_path = config->model,
+        .model_path = model_choice(store).path,
         .template_name = config->template_name,
         .n_threads = (int)config->threads,
         .n_context = (uint32_t)config->context,

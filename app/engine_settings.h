@@ -11,7 +11,8 @@
 #include "engine/engine.h"
 
 /*
- * Options of a real engine; the strings are borrowed from the store.
+ * Options of a real engine, of the built-in model where none is named; the strings are borrowed
+ * from the store.
  * Errors: USAGE (no such kernel level).
  */
 enum status engine_settings(const struct config_store *store, struct engine_options *options,

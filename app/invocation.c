@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/builtin_model.h"
 #include "app/engine_settings.h"
 #include "app/report.h"
 #include "app/signals.h"
@@ -62,18 +63,23 @@ int invocation_load(struct invocation *invocation)
     return apply_flags(invocation);
 }
 
+/* For the message when the file is cut while it is mapped. */
+static void name_model(const char *path)
+{
+    char name[512];
+
+    ui_filter_line(path, strlen(path), name, sizeof name);
+    signals_name_model(name);
+}
+
 const char *invocation_model(const struct invocation *invocation)
 {
-    const char *model = config_values(invocation->store)->model;
+    struct model_choice choice = model_choice(invocation->store);
     char path[4096];
 
-    if (model != NULL) {
-        char name[512];
-
-        /* For the message when the file is cut while it is mapped. */
-        ui_filter_line(model, strlen(model), name, sizeof name);
-        signals_name_model(name);
-        return model;
+    if (choice.named) {
+        name_model(choice.path);
+        return choice.path;
     }
     if (config_folder_config(path, sizeof path))
         report("no model: give one with --model FILE, or name it in %s/config.yaml "
@@ -82,6 +88,18 @@ const char *invocation_model(const struct invocation *invocation)
     else
         report("no model: give one with --model FILE");
     return NULL;
+}
+
+const char *invocation_model_that_answers(const struct invocation *invocation)
+{
+    struct model_choice choice = model_choice(invocation->store);
+
+    if (choice.named || choice.path == NULL)
+        return invocation_model(invocation);
+    name_model(choice.path);
+    report("%s answers, the small model that comes with banter; --model FILE opens another",
+           builtin_model_name(BUILTIN_GUIDE));
+    return choice.path;
 }
 
 int invocation_open_model(const struct invocation *invocation, bool vocabulary_only,

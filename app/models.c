@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 
+#include "app/builtin_model.h"
 #include "app/gguf_peek.h"
 #include "app/text_buffer.h"
 #include "config/config.h"
@@ -27,6 +28,7 @@ struct search {
     size_t n_models, limit;
     size_t n_entries;
     const char *origin; /* of the place that is being searched */
+    bool built_in;      /* what is found there came with banter */
 };
 
 static bool ends_with(const char *text, const char *end)
@@ -71,6 +73,7 @@ static void add_file(struct search *search, const char *path, const char *name)
     struct found_model *model = &search->models[n];
     *model = (struct found_model){.path = app_copy(path, strlen(path)),
                                   .origin = search->origin,
+                                  .built_in = search->built_in,
                                   .n_bytes = peek.n_bytes,
                                   .n_parts = n_parts};
     snprintf(model->name, sizeof model->name, "%.127s",
@@ -219,12 +222,27 @@ static void search_listed(struct search *search, const char *list)
     }
 }
 
+/* First, so that a folder that holds them too does not claim them. */
+static void search_built_in(struct search *search)
+{
+    search->origin = "built in";
+    search->built_in = true;
+    for (int i = 0; i < BUILTIN_MODEL_COUNT; i++) {
+        const char *path = builtin_model_path((enum builtin_model)i);
+
+        if (path != NULL)
+            add_file(search, path, builtin_model_name((enum builtin_model)i));
+    }
+    search->built_in = false;
+}
+
 size_t models_find(struct found_model **models, size_t limit)
 {
     struct search search = {.limit = limit};
     const char *home = getenv("HOME");
     char own[4096];
 
+    search_built_in(&search);
     search_listed(&search, getenv("BANTER_MODELS"));
     search_folder(&search, "this folder", ".", 0);
     if (config_folder_data(own, sizeof own))

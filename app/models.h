@@ -2,10 +2,10 @@
  * models.h - the model files on this machine
  *
  * Looks where people and other programs keep GGUF files, reads the first bytes of each and changes
- * nothing.  Places, in order: the folders in BANTER_MODELS, the current folder, banter's own data
+ * nothing.  Places, in order: the built-in models, the folders in BANTER_MODELS, the current folder, banter's own data
  * folder, the caches of Hugging Face, llama.cpp, LM Studio and ollama.
  *
- * Thread: any, one call at a time.
+ * Thread: the main thread.
  */
 #ifndef APP_MODELS_H
 #define APP_MODELS_H
@@ -17,6 +17,7 @@
 struct found_model {
     char *path;         /* owned; raw bytes: filter before showing */
     const char *origin; /* "Hugging Face", "ollama", ... */
+    bool built_in;      /* it came with banter */
     char name[128];     /* what a person calls it; raw */
     char architecture[48];
     char quantisation[16]; /* "" when the file does not say */

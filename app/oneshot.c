@@ -72,7 +72,7 @@ static int open_engine(struct oneshot *shot)
     struct engine_options options;
     struct error error = {0};
 
-    if (script == NULL && invocation_model(shot->invocation) == NULL)
+    if (script == NULL && invocation_model_that_answers(shot->invocation) == NULL)
         return STATUS_NOT_FOUND;
     if (engine_settings(shot->invocation->store, &options, &error) != STATUS_OK)
         return report_error(&error);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/builtin_model.h"
 #include "app/chat.h"
 #include "app/subcommands.h"
 #include "config/config.h"
@@ -28,8 +29,10 @@ int subcommand_chat(struct invocation *invocation)
     if (values[FLAG_OUTPUT] != NULL || values[FLAG_RAW] != NULL)
         return usage_error(invocation, "--%s is for one answer: give a prompt with -p",
                            values[FLAG_OUTPUT] != NULL ? "output" : "raw");
+    struct model_choice choice = model_choice(invocation->store);
     const struct chat_start start = {
-        .model_path = engine != NULL ? NULL : config_values(invocation->store)->model,
+        .model_path = engine != NULL ? NULL : choice.path,
+        .built_in = engine == NULL && choice.is_built_in,
         .script_path = engine != NULL ? engine + 7 : NULL,
         .keys_path = values[FLAG_KEYS_FILE],
         .plain = values[FLAG_PLAIN] != NULL,

@@ -148,7 +148,7 @@ static size_t check_file(const char *path, struct output *output)
 /* A misspelt variable is no error: it may be meant for another version.  It is told here alone. */
 static void tell_unknown_variables(void)
 {
-    static const char *const others[] = {"BANTER_MODELS"};
+    static const char *const others[] = {"BANTER_MODELS", "BANTER_GUIDE"};
     const char *names[128];
     size_t n_options, n_names = sizeof others / sizeof *others;
     const struct config_option *options = config_options(&n_options);

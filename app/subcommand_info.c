@@ -44,7 +44,7 @@ static void put_model(struct text_buffer *text, const struct found_model *model)
     text_add_bytes(text, model->n_bytes);
     if (model->n_parts > 1)
         text_printf(text, " in the first of %u parts", model->n_parts);
-    text_printf(text, ", from %s", model->origin);
+    text_printf(text, ", %s%s", model->built_in ? "" : "from ", model->origin);
     if (model->why_not[0] != '\0')
         text_printf(text, "; banter cannot run it: %s", model->why_not);
     text_add(text, "\n");

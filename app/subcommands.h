@@ -35,6 +35,8 @@ int oneshot(struct invocation *invocation);
 int invocation_load(struct invocation *invocation);
 /* The path of the model; NULL: none was given, which is told (exit code 3). */
 const char *invocation_model(const struct invocation *invocation);
+/* The same for answers: where none was given the built-in model stands in, which is told. */
+const char *invocation_model_that_answers(const struct invocation *invocation);
 /* Open it as the settings say; 0 or the exit code, told. */
 int invocation_open_model(const struct invocation *invocation, bool vocabulary_only,
                           struct model **model);

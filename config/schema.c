@@ -21,7 +21,7 @@ static const char *const template_choices[] = {"qwen3.5", "chatml", NULL};
 static const struct config_option options[] = {
     {.key = "model", .flag = "model", .letter = 'm', .environment = "BANTER_MODEL",
      .type = CONFIG_PATH, .offset = FIELD(model), .argument = "FILE", .section = "engine",
-     .help = "model file (GGUF)"},
+     .help = "model file (GGUF); guide: the small one that comes with banter"},
     {.key = "template", .flag = "template", .environment = "BANTER_TEMPLATE",
      .type = CONFIG_CHOICE, .choices = template_choices, .offset = FIELD(template_name),
      .argument = "NAME", .section = "engine",

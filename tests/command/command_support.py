@@ -23,7 +23,8 @@ def environment(**more):
     """A small fixed environment with a home of its own; None removes a name."""
     kept = ("PATH", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LD_PRELOAD")
     variables = {name: os.environ[name] for name in kept if name in os.environ}
-    variables.update(HOME="/nonexistent", LANG="C.UTF-8", XDG_CONFIG_DIRS="/nonexistent")
+    variables.update(HOME="/nonexistent", LANG="C.UTF-8", XDG_CONFIG_DIRS="/nonexistent",
+                     BANTER_GUIDE="")   # no built-in model, unless a test names one
     for name, value in more.items():
         if value is None:
             variables.pop(name, None)

@@ -82,7 +82,7 @@ def test_commands(binary):
 
 
 def test_environment(binary):
-    program = {row["environment"] for row in schema(binary)} | {"BANTER_MODELS"}
+    program = {row["environment"] for row in schema(binary)} | {"BANTER_MODELS", "BANTER_GUIDE"}
     manual = {word for word in macro_words(section(page("banter.1"), "ENVIRONMENT"), "Ev")
               if word.startswith("BANTER_")}
     same(program, manual)

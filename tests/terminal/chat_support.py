@@ -45,7 +45,8 @@ class Home:
         names = {"XDG_CONFIG_HOME": "config", "XDG_STATE_HOME": "state",
                  "XDG_DATA_HOME": "data", "XDG_CACHE_HOME": "cache"}
         variables = {name: os.path.join(self.path, folder) for name, folder in names.items()}
-        variables.update(HOME=self.path, XDG_CONFIG_DIRS=os.path.join(self.path, "etc"))
+        variables.update(HOME=self.path, XDG_CONFIG_DIRS=os.path.join(self.path, "etc"),
+                         BANTER_GUIDE="")   # no built-in model, unless a test names one
         return variables
 
     def script(self, text):
