@@ -70,6 +70,10 @@ static const struct option_flag quantize_flags[] = {
     {FLAG_TYPE, "type", 0, "MIX", quantize_mix_names, "the types of the new file"},
     {0},
 };
+static const struct option_flag bench_flags[] = {
+    {FLAG_OUTPUT, "output", 'o', "FORMAT", answer_outputs, "a table as text, or json"},
+    {0},
+};
 static const struct option_flag config_flags[] = {
     {FLAG_ORIGIN, "origin", 0, NULL, NULL, "with show: where each value comes from"},
     {0},
@@ -104,6 +108,9 @@ const struct subcommand subcommands[] = {
     {"quantize", SYNOPSES("IN OUT --type MIX [OPTION]..."),
      "Write a model file in other tensor types.", SETTINGS("threads"), quantize_flags, 2,
      subcommand_quantize},
+    {"bench", SYNOPSES("train [OPTION]..."),
+     "Measure this machine, and how much of it is reached.", SETTINGS("threads", "cpu"),
+     bench_flags, 1, subcommand_bench},
     {"config", SYNOPSES("show [--origin] [OPTION]...", "check [FILE]", "schema"),
      "Show the settings, check configuration files, or print the table of settings as JSON.",
      SETTINGS("engine", "chat", "sampling", "screen"), config_flags, 2, subcommand_config},

@@ -114,13 +114,24 @@ enum status train_run(const struct train_settings *settings, struct train_result
 void train_result_release(struct train_result *result);
 
 /* Speed of the trainer's matrix products, for `banter bench train`. */
-struct train_speed {
-    double peak;     /* f32 Gop/s (a multiply-add is two) of n_threads, registers only */
-    double achieved; /* of a product, median of several */
-    size_t m, n, k;
+enum train_product {
+    TRAIN_FORWARD,        /* [n_tokens][n_in] times the weights: [n_tokens][n_out] */
+    TRAIN_INPUT_GRADIENT, /* [n_tokens][n_out] times the weights: [n_tokens][n_in] */
+    TRAIN_WEIGHT_GRADIENT /* summed over tokens: [n_out][n_in] */
 };
-/* Measures the peak and the products of the given size; n_threads 0: chosen. */
-enum status train_measure(size_t m, size_t n, size_t k, int n_threads, enum kernel_level level,
+
+struct train_speed {
+    double peak;     /* f32 Gop/s (a multiply-add is two) of all threads, registers only */
+    double achieved; /* of the product, median of several */
+    int n_threads;
+};
+
+/*
+ * Measures the peak and one product; takes about 50 ms at the sizes of a small model.
+ * n_threads 0: chosen.  Errors: NO_MEMORY, USAGE (a size of 0), FAILED (threads).
+ */
+enum status train_measure(enum train_product product, size_t n_tokens, size_t n_in,
+                          size_t n_out, int n_threads, enum kernel_level level,
                           struct train_speed *speed, struct error *error);
 
 #endif

@@ -32,6 +32,9 @@ struct matrix_kernel {
     size_t rows, columns;                     /* of the largest tile; columns is even */
     matrix_tile whole[MATRIX_TILE_ROWS_MAX];  /* [n_rows - 1]: columns wide */
     matrix_tile narrow[MATRIX_TILE_ROWS_MAX]; /* [n_rows - 1]: columns / 2 wide */
+    /* Multiply-adds on registers alone, spin_operations of them in a step: the peak. */
+    void (*spin)(size_t n_steps, float *out);
+    size_t spin_operations;
 };
 
 #endif

@@ -26,4 +26,6 @@ const struct matrix_kernel train_matrix_avx2 = {
     .columns = 2 * WIDTH,
     .whole = {whole_1, whole_2, whole_3, whole_4, whole_5, whole_6},
     .narrow = {narrow_1, narrow_2, narrow_3, narrow_4, narrow_5, narrow_6},
+    .spin = spin,
+    .spin_operations = SPIN_OPERATIONS,
 };

@@ -36,4 +36,6 @@ const struct matrix_kernel train_matrix_avx512 = {
               whole_10, whole_11, whole_12, whole_13, whole_14},
     .narrow = {narrow_1, narrow_2, narrow_3, narrow_4, narrow_5, narrow_6, narrow_7, narrow_8,
                narrow_9, narrow_10, narrow_11, narrow_12, narrow_13, narrow_14},
+    .spin = spin,
+    .spin_operations = SPIN_OPERATIONS,
 };

@@ -45,9 +45,22 @@ TILE(narrow_2, 2, COLUMNS / 2)
 TILE(narrow_3, 3, COLUMNS / 2)
 TILE(narrow_4, 4, COLUMNS / 2)
 
+static void spin(size_t n_steps, float *out)
+{
+    float sums[COLUMNS] = {0};
+
+    for (size_t i = 0; i < n_steps; i++)
+        for (size_t j = 0; j < COLUMNS; j++)
+            sums[j] = math_fma(sums[j], out[0], out[1]);
+    for (size_t j = 0; j < COLUMNS; j++)
+        out[j] = sums[j];
+}
+
 const struct matrix_kernel train_matrix_generic = {
     .rows = ROWS,
     .columns = COLUMNS,
     .whole = {whole_1, whole_2, whole_3, whole_4},
     .narrow = {narrow_1, narrow_2, narrow_3, narrow_4},
+    .spin = spin,
+    .spin_operations = COLUMNS,
 };

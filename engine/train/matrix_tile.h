@@ -81,4 +81,23 @@ enum { WIDTH = sizeof(VECTOR) / sizeof(float) };
         ROWS_##R(END_NARROW)                                                                   \
     }
 
+/* 12 chains hide the latency of two units; x and y come from memory, so that nothing folds. */
+#define SPIN_CHAINS(F) F(0) F(1) F(2) F(3) F(4) F(5) F(6) F(7) F(8) F(9) F(10) F(11)
+#define SPIN_BEGIN(i)  VECTOR sum_##i = SPREAD((float)i);
+#define SPIN_STEP(i)   sum_##i = FMA(sum_##i, x, y);
+#define SPIN_END(i)    STORE(out + i * WIDTH, sum_##i);
+
+enum { SPIN_OPERATIONS = 12 * WIDTH };
+
+static void spin(size_t n_steps, float *out)
+{
+    VECTOR x = SPREAD(out[0]), y = SPREAD(out[1]);
+
+    SPIN_CHAINS(SPIN_BEGIN)
+    for (size_t i = 0; i < n_steps; i++) {
+        SPIN_CHAINS(SPIN_STEP)
+    }
+    SPIN_CHAINS(SPIN_END)
+}
+
 #endif
