@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/builtin_model.h"
 #include "app/engine_settings.h"
 #include "app/grade.h"
 #include "app/input.h"
@@ -279,7 +280,7 @@ static int grade_file(struct grading *grading, const char *path)
         code =
             invocation_new_session(grading->invocation, grading->model, 0, &grading->session);
     if (code == 0 && draft != NULL)
-        code = open_draft(grading, draft);
+        code = open_draft(grading, builtin_model_named(draft));
     if (code == 0) {
         const enum status status = grade_lines(grading, path, &text, &error);
         interrupt_raise();

@@ -78,6 +78,10 @@ def test_its_name(binary):
     os.mkdir(os.path.join(box.path, "guide"))
     assert box.file("guide") == box.guide and box.file("-m", "guide-draft") == box.draft
     assert box.file(BANTER_MODEL="guide") == box.guide
+    with open(os.path.join(box.path, "none.jsonl"), "w", encoding="ascii"):
+        pass
+    done = box.run("grade", "-m", "guide", "--draft", "guide-draft", "none.jsonl")
+    assert "cannot open" not in done.message, done
     for folder, text in (("etc", "guide"), ("etc", "./guide"), ("guide", "guide")):
         os.makedirs(os.path.join(box.path, folder), exist_ok=True)
         config = os.path.join(box.path, folder, "config.yaml")
