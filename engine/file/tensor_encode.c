@@ -271,15 +271,26 @@ static void encode_affine(const float *x, int n, int high, uint16_t *scale, uint
 
 /* ---- blocks of 32 ------------------------------------------------------------------------ */
 
+/*
+ * The finest of the types: its error is a rounding to 1/127, not worth a search.  Codes are those of
+ * the scale before it is rounded, ties away from zero, as other programs make them, so that files can
+ * be compared; but where the half is subnormal its rounding is coarse, and the codes make up for it.
+ */
 static void encode_q8_0(const float *x, uint8_t *block)
 {
-    /* The finest of the types: its error is a rounding to 1/127, not worth a search. */
-    uint16_t half = finite_half(largest_magnitude(x, 32) / 127.0f);
-    float inverse = reciprocal(half_to_float(half));
+    float scale = largest_magnitude(x, 32) / 127.0f;
+    uint16_t half = finite_half(scale);
+    bool is_normal = half >= 0x400 && half_to_float(half) < 65504.0f;
+    float inverse = reciprocal(is_normal ? scale : half_to_float(half));
 
     store_u16(block, half);
-    for (int i = 0; i < 32; i++)
-        block[2 + i] = (uint8_t)nearest_code(x[i] * inverse, -127, 127);
+    for (int i = 0; i < 32; i++) {
+        float value = x[i] * inverse;
+        int code = nearest_code(value, -127, 127);
+        if (is_normal && absolute(value - (float)code) == 0.5f)
+            code = (int)(value < 0.0f ? value - 0.5f : value + 0.5f);
+        block[2 + i] = (uint8_t)code;
+    }
 }
 
 static void store_nibbles(const int *codes, uint8_t *out)
