@@ -8,6 +8,7 @@ set -eu
 : "${BANTER:?the program}" "${TREE:?the folder to work in}"
 
 seed=1
+dataset_size=150000
 vocabulary_size=3000
 quantisation=Q8_0
 sampling=temperature=0.3,top_k=20,top_p=0.9
@@ -38,7 +39,7 @@ mkdir -p "$TREE"
 case "${1-}" in
 data)
     rm -rf "$TREE/data.part"
-    "$BANTER" dataset --no-config --seed "$seed" --out "$TREE/data.part"
+    "$BANTER" dataset --no-config --seed "$seed" --size "$dataset_size" --out "$TREE/data.part"
     mv "$TREE/data.part" "$TREE/data"
     ;;
 vocabulary)
