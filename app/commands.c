@@ -224,6 +224,11 @@ static const char help_keys[] =
     "Ctrl-Z           suspend; fg comes back\n"
     "All other keys are readline's and follow your inputrc ($if banter).";
 
+const char *command_keys(void)
+{
+    return help_keys;
+}
+
 /* Two columns where there is room, else the words under the name. */
 static void help_row(struct text_buffer *text, bool wide, const char *name, const char *words)
 {

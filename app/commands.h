@@ -33,6 +33,9 @@ struct command {
 
 const struct command *command_table(size_t *n_commands);
 
+/* What /help keys shows: a row for each key, "NAMES  what it does". */
+const char *command_keys(void);
+
 enum command_line_kind {
     COMMAND_LINE_EMPTY,
     COMMAND_LINE_MESSAGE,

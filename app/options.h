@@ -37,6 +37,7 @@ enum flag {
     FLAG_DATA,
     FLAG_SIZE,
     FLAG_TYPE,
+    FLAG_SEED,
     FLAG_HELP,
     FLAG_VERSION,
     FLAG_COUNT

@@ -70,6 +70,12 @@ static const struct option_flag quantize_flags[] = {
     {FLAG_TYPE, "type", 0, "MIX", quantize_mix_names, "the types of the new file"},
     {0},
 };
+static const struct option_flag dataset_flags[] = {
+    {FLAG_OUT, "out", 'o', "FOLDER", NULL, "where train.jsonl and held-out.jsonl go"},
+    {FLAG_SIZE, "size", 0, "N", NULL, "how many samples to train on [150000]"},
+    {FLAG_SEED, "seed", 0, "N", NULL, "another seed gives other samples [1]"},
+    {0},
+};
 static const struct option_flag bench_flags[] = {
     {FLAG_OUTPUT, "output", 'o', "FORMAT", answer_outputs, "a table as text, or json"},
     {0},
@@ -108,6 +114,9 @@ const struct subcommand subcommands[] = {
     {"quantize", SYNOPSES("IN OUT --type MIX [OPTION]..."),
      "Write a model file in other tensor types.", SETTINGS("threads"), quantize_flags, 2,
      subcommand_quantize},
+    {"dataset", SYNOPSES("--out FOLDER [--size N] [--seed N]"),
+     "Write the questions and answers that the built-in model is trained on.", NULL,
+     dataset_flags, 0, subcommand_dataset},
     {"bench", SYNOPSES("train [OPTION]..."),
      "Measure this machine, and how much of it is reached.", SETTINGS("threads", "cpu"),
      bench_flags, 1, subcommand_bench},

@@ -24,6 +24,7 @@ int subcommand_config(struct invocation *invocation);
 int subcommand_grade(struct invocation *invocation);
 int subcommand_tokenizer(struct invocation *invocation);
 int subcommand_quantize(struct invocation *invocation);
+int subcommand_dataset(struct invocation *invocation);
 int subcommand_bench(struct invocation *invocation);
 
 /* One answer without a screen (app/oneshot.c); the settings are loaded. */
