@@ -100,19 +100,16 @@ static void rms_back_rows(void *context, size_t first, size_t count)
 /* A range of columns of the weight's gradient: sum over rows of d_out x inverse, rows ascending. */
 static void rms_back_weight(void *context, size_t first, size_t count)
 {
-    enum { PIECE = 256 };
     const struct row_step *step = context;
     size_t n = rows_columns(step->x), n_rows = rows_count(step->x);
-    float products[PIECE];
+    float *restrict d_weight = step->weight->gradient + first;
 
-    for (size_t column = first, piece; column < first + count; column += piece) {
-        piece = first + count - column < PIECE ? first + count - column : PIECE;
-        for (size_t r = 0; r < n_rows; r++) {
-            step->row->multiply(step->x->data + rows_place(step->x, r) + column,
-                                step->out->gradient + r * n + column, products, piece);
-            step->row->scale_add(products, step->inverse[r], step->weight->gradient + column,
-                                 piece);
-        }
+    for (size_t r = 0; r < n_rows; r++) {
+        const float *restrict x = step->x->data + rows_place(step->x, r) + first;
+        const float *restrict d_out = step->out->gradient + r * n + first;
+        float inverse = step->inverse[r];
+        for (size_t i = 0; i < count; i++)
+            d_weight[i] += x[i] * d_out[i] * inverse;
     }
 }
 

@@ -13,18 +13,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sys/mman.h>
+
 #include "engine/file/checked.h"
+#include "engine/train/parallel.h"
 #include "engine/train/tensor_shape.h"
 
 #define FIRST_BLOCK_BYTES ((size_t)1 << 20)
 #define MOST_BLOCK_BYTES  ((size_t)1 << 26)
+#define LARGE_PAGE        ((size_t)1 << 21)
 
 struct block {
     struct block *next;
     size_t n_bytes; /* behind this head */
 };
 
-enum { BLOCK_HEAD = 64 };
+enum {
+    BLOCK_HEAD = 64,
+    ZERO_BYTES = 1 << 15 /* of a gradient, by one thread at a time */
+};
 _Static_assert(sizeof(struct block) <= BLOCK_HEAD, "a block's values start on a line");
 
 struct record {
@@ -127,6 +134,21 @@ struct tensor *tape_fail(struct tape *tape, enum status status, const char *form
     return NULL;
 }
 
+/* Large blocks ask for large pages: the values of a step pass through memory once, page by page. */
+static void *page_memory(size_t n_bytes)
+{
+    bool large = n_bytes >= 2 * LARGE_PAGE;
+    void *memory;
+
+    if (posix_memalign(&memory, large ? LARGE_PAGE : TENSOR_ALIGNMENT, n_bytes) != 0)
+        return NULL;
+#ifdef MADV_HUGEPAGE
+    if (large)
+        madvise(memory, n_bytes, MADV_HUGEPAGE); /* what it refuses works as well, slower */
+#endif
+    return memory;
+}
+
 /* As many bytes as the tape holds already, within limits, and at least n_bytes. */
 static struct block *new_block(struct tape *tape, size_t n_bytes)
 {
@@ -142,7 +164,7 @@ static struct block *new_block(struct tape *tape, size_t n_bytes)
         wanted = left / TENSOR_ALIGNMENT * TENSOR_ALIGNMENT;
     if (wanted < n_bytes + BLOCK_HEAD)
         wanted = n_bytes + BLOCK_HEAD;
-    block = wanted <= left ? aligned_alloc(TENSOR_ALIGNMENT, wanted) : NULL;
+    block = wanted <= left ? page_memory(wanted) : NULL;
     if (!block)
         return NULL;
     block->next = NULL;
@@ -195,6 +217,11 @@ void *tape_allocate(struct tape *tape, size_t n_bytes)
     return memory;
 }
 
+static void zero_range(void *context, size_t first, size_t count)
+{
+    memset((char *)context + first, 0, count);
+}
+
 struct tensor *tape_tensor(struct tape *tape, uint32_t n_dimensions, const size_t *shape,
                            bool gradient)
 {
@@ -210,7 +237,8 @@ struct tensor *tape_tensor(struct tape *tape, uint32_t n_dimensions, const size_
     if (!tensor->data || (gradient && !tensor->gradient))
         return NULL;
     if (gradient)
-        memset(tensor->gradient, 0, tensor_data_bytes(tensor));
+        parallel_ranges(tape, tensor_data_bytes(tensor), ZERO_BYTES, tensor_elements(tensor),
+                        zero_range, tensor->gradient);
     return tensor;
 }
 
