@@ -99,13 +99,6 @@ def test_q4_k_m_has_the_types_of_llama_quantize_and_no_more_error(binary):
             assert 0 < mine <= 1.05 ** 2 * other, (kind, (mine / other) ** 0.5)
 
 
-def test_untied_models_and_more_layers(binary):
-    with tempfile.TemporaryDirectory() as folder:
-        out = os.path.join(folder, "out.gguf")
-        quantize(binary, golden_model("tinyB-q8_0.gguf"), out, "Q4_K_M")
-        assert Model(out).types() == Model(golden_model("tinyB-q4_k_m.gguf")).types()
-
-
 def test_every_mix_loads_and_speaks(binary):
     """A multi-token-prediction block too."""
     with tempfile.TemporaryDirectory() as folder:
@@ -132,8 +125,8 @@ def test_threads_change_no_byte_and_a_file_may_replace_itself(binary):
         source = original("tinyA-f32", folder)
         outs = [os.path.join(folder, name) for name in ("1", "3")]
         for out in outs:
-            quantize(binary, source, out, "Q5_K_M", "--threads", os.path.basename(out))
-        quantize(binary, source, source, "Q5_K_M")
+            quantize(binary, source, out, "Q4_0", "--threads", os.path.basename(out))
+        quantize(binary, source, source, "Q4_0")
         first, second, third = (open(path, "rb").read() for path in outs + [source])
         assert first == second == third
         assert sorted(os.listdir(folder)) == ["1", "3", "tinyA-f32.gguf"]

@@ -1,16 +1,18 @@
 /*
  * train_mix.c - the types of a mix, tensor by tensor
  *
- * Types of whole files against files of llama-quantize: tests/command/quantize.py.
+ * The bytes against files of llama-quantize: tests/command/quantize.py.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
+#include "engine/file/gguf.h"
 #include "engine/quantize.h"
 #include "engine/train/mix.h"
 
@@ -114,6 +116,32 @@ static void test_rows_that_do_not_fit(void **state)
     assert_false(fallback);
 }
 
+static void test_types_of_files_made_elsewhere(void **state)
+{
+    static const struct {
+        const char *path, *mix;
+        uint32_t n_layers;
+        bool tied;
+    } files[] = {{"tests/golden/data/tinyA-q4_k_m.gguf", "Q4_K_M", 4, true},
+                 {"tests/golden/data/tinyB-q4_k_m.gguf", "Q4_K_M", 8, false},
+                 {"tests/golden/data/tinyB-q8_0.gguf", "Q8_0", 8, false}};
+
+    (void)state;
+    for (size_t k = 0; k < sizeof files / sizeof files[0]; k++) {
+        struct gguf *file;
+        assert_int_equal(gguf_open(&file, files[k].path, NULL), STATUS_OK);
+        for (size_t i = 0; i < gguf_tensor_count(file); i++) {
+            const struct gguf_tensor *tensor = gguf_tensor_at(file, i);
+            char name[GGUF_TENSOR_NAME_MAX + 1] = "";
+            memcpy(name, tensor->name.bytes, tensor->name.n_bytes);
+            if (mix_type(mix_find(files[k].mix), name, tensor->n_dimensions, tensor->ne,
+                         files[k].n_layers, files[k].tied, NULL) != tensor->type)
+                fail_msg("%s of %s", name, files[k].path);
+        }
+        gguf_close(&file);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +150,7 @@ int main(void)
         cmocka_unit_test(test_layers_with_more_bits),
         cmocka_unit_test(test_head),
         cmocka_unit_test(test_rows_that_do_not_fit),
+        cmocka_unit_test(test_types_of_files_made_elsewhere),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
