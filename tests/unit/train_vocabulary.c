@@ -308,14 +308,18 @@ static size_t read_whole(const char *name, char **bytes)
     return n;
 }
 
+#define TEXT(literal, times)                                                                   \
+    {                                                                                          \
+        literal, sizeof(literal) - 1, times                                                    \
+    }
 static const struct text sentences[] = {
-    {"The quick brown fox jumps over the lazy dog, and the dog sleeps.\n", 65, 3},
-    {"Gr\xC3\xBC\xC3\x9F"
-     "e aus K\xC3\xB6ln: gr\xC3\xBCne B\xC3\xA4ume.",
-     36, 2},
-    {"user<|im_end|>\n<|im_start|>user <think> </think>\n\n", 50, 4},
-    {"\xFF\xFE\0\0\xFF\xFE", 6, 5},
-    {"", 0, 1},
+    TEXT("The quick brown fox jumps over the lazy dog, and the dog sleeps.\n", 3),
+    TEXT("Gr\xC3\xBC\xC3\x9F"
+         "e aus K\xC3\xB6ln: gr\xC3\xBCne B\xC3\xA4ume.",
+         2),
+    TEXT("user<|im_end|>\n<|im_start|>user <think> </think>\n\n", 4),
+    TEXT("\xFF\xFE\0\0\xFF\xFE", 5),
+    TEXT("", 1),
 };
 
 static void order_of_texts_changes_nothing(void **state)
