@@ -29,14 +29,16 @@ struct matrix {
 /* One value head of the gated delta rule over the tokens of a sequence, and back. */
 struct delta_scan {
     uint32_t n_key, n_value, n_tokens; /* at least 1 */
-    /* token t at + t * stride; q and k normalised and scaled; gates at [t * gate_stride] */
+    /* token t at + t * stride; q and k normalised and scaled */
     const float *query, *key, *value, *decay, *beta;
-    size_t query_stride, key_stride, value_stride, gate_stride;
+    size_t query_stride, key_stride, value_stride, decay_stride, beta_stride;
     uint32_t chunk;     /* tokens between two kept states */
-    float *checkpoints; /* [ceil(n_tokens / chunk)][delta_scan_state()]: before each chunk */
+    float *checkpoints; /* [ceil(n_tokens / chunk)][delta_scan_state()]: before each chunk.
+                         * NULL on the way forward: not kept */
     float *out;         /* token t at + t * out_stride: [n_value] */
     size_t out_stride;
-    /* Backward only: gradients with the strides of what they belong to; all but d_out are added to. */
+    /* Backward only: gradients with the strides of what they belong to; all but d_out are added
+     * to, where they are not NULL. */
     const float *d_out;
     float *d_query, *d_key, *d_value, *d_decay, *d_beta;
     float *scratch; /* delta_scan_scratch() floats, 64-byte aligned */
@@ -51,7 +53,7 @@ struct attention_scan {
     float *out;        /* token t at + t * out_stride: [n_dim]; the way back reads it */
     float *log_totals; /* [n_tokens]: log of the sum of exponentials, kept for the way back */
     const float *d_out;
-    float *d_query, *d_key, *d_value; /* added to; strides of query, key, value */
+    float *d_query, *d_key, *d_value; /* added to if not NULL; strides of query, key, value */
     float *scratch;                   /* attention_scan_scratch() floats, 64-byte aligned */
 };
 

@@ -121,7 +121,7 @@ static struct attention_place attention_place_of(const struct attention_scan *sc
                                     .score_gradient = scratch + layout.score_gradient};
 }
 
-/* Rows with a stride to dense ones, padded with zeros; rows up to n_padded are zero. */
+/* Rows with a stride to dense ones, padded with zeros. */
 static void attention_copy(const float *from, size_t stride, size_t n_rows, size_t n,
                            size_t n_columns, float *to)
 {
@@ -130,6 +130,14 @@ static void attention_copy(const float *from, size_t stride, size_t n_rows, size
         for (size_t i = n; i < n_columns; i++)
             to[row * n_columns + i] = 0;
     }
+}
+
+/* Dense rows are added to rows with a stride, unless `to` is NULL. */
+static void attention_add(const float *from, size_t n_columns, size_t n_rows, size_t n,
+                          float *to, size_t stride)
+{
+    for (size_t row = 0; to && row < n_rows; row++)
+        add_row(from + row * n_columns, to + row * stride, n);
 }
 
 /* to[column][row], rows padded with zeros to n_padded */
@@ -287,15 +295,18 @@ static void attention_block_back(const struct attention_scan *scan,
                                            .n_inner = place->n_rows,
                                            .accumulate = true};
 
-    attention_multiply(&query, place->n_rows, layout->n_columns);
-    for (size_t r = 0; r < place->n_rows; r++)
-        add_row(place->query_gradient + r * layout->n_columns,
-                scan->d_query + (place->first + r) * scan->query_stride, scan->n_dim);
-    attention_multiply(&transposed, n_seen, layout->n_columns);
+    if (scan->d_query) {
+        attention_multiply(&query, place->n_rows, layout->n_columns);
+        attention_add(place->query_gradient, layout->n_columns, place->n_rows, scan->n_dim,
+                      scan->d_query + place->first * scan->query_stride, scan->query_stride);
+    }
+    if (scan->d_key)
+        attention_multiply(&transposed, n_seen, layout->n_columns);
     transposed.a = place->weights;
     transposed.b = place->out;
     transposed.c = place->value_gradient;
-    attention_multiply(&transposed, n_seen, layout->n_columns);
+    if (scan->d_value)
+        attention_multiply(&transposed, n_seen, layout->n_columns);
 }
 
 static void attention_backward(const struct attention_scan *scan)
@@ -331,10 +342,8 @@ static void attention_backward(const struct attention_scan *scan)
             attention_score_back(scan, &place, r);
         attention_block_back(scan, &place);
     }
-    for (size_t t = 0; t < scan->n_tokens; t++) {
-        add_row(place.key_gradient + t * layout->n_columns, scan->d_key + t * scan->key_stride,
-                scan->n_dim);
-        add_row(place.value_gradient + t * layout->n_columns,
-                scan->d_value + t * scan->value_stride, scan->n_dim);
-    }
+    attention_add(place.key_gradient, layout->n_columns, scan->n_tokens, scan->n_dim,
+                  scan->d_key, scan->key_stride);
+    attention_add(place.value_gradient, layout->n_columns, scan->n_tokens, scan->n_dim,
+                  scan->d_value, scan->value_stride);
 }

@@ -113,14 +113,14 @@ static void delta_forward(const struct delta_scan *scan)
     memset(scratch + layout.query, 0, (layout.total - layout.query) * sizeof *scratch);
     for (size_t t = 0; t < scan->n_tokens; t++) {
         struct delta_token token = base;
-        if (t % scan->chunk == 0)
+        if (scan->checkpoints && t % scan->chunk == 0)
             memcpy(scan->checkpoints + t / scan->chunk * layout.n_state, state,
                    layout.n_state * sizeof *state);
         copy_row(scan->query + t * scan->query_stride, scratch + layout.query, scan->n_key);
         copy_row(scan->key + t * scan->key_stride, scratch + layout.key, scan->n_key);
         copy_row(scan->value + t * scan->value_stride, scratch + layout.value, scan->n_value);
-        token.decay = scan->decay[t * scan->gate_stride];
-        token.beta = scan->beta[t * scan->gate_stride];
+        token.decay = scan->decay[t * scan->decay_stride];
+        token.beta = scan->beta[t * scan->beta_stride];
         delta_step(&layout, &token, state, state, true);
         copy_row(scratch + layout.out, scan->out + t * scan->out_stride, scan->n_value);
     }
@@ -243,9 +243,25 @@ INLINE lanes delta_back_decay(const struct delta_layout *layout, const struct de
     return width == 2 ? lanes_add(d_decay, CHAINS_SUM(sum, 1)) : d_decay;
 }
 
-/* One token back; d_decay and d_beta are added to. */
+/* Add what one token gives to the gradients that are wanted. */
+static void delta_add_gradients(const struct delta_scan *scan, const struct delta_back *back,
+                                size_t t, lanes d_decay, lanes d_beta)
+{
+    if (scan->d_query)
+        add_row_sums(back->query_sums, scan->d_query + t * scan->query_stride, scan->n_key);
+    if (scan->d_key)
+        add_row_sums(back->key_sums, scan->d_key + t * scan->key_stride, scan->n_key);
+    if (scan->d_value)
+        add_row(back->d_value, scan->d_value + t * scan->value_stride, scan->n_value);
+    if (scan->d_decay)
+        scan->d_decay[t * scan->decay_stride] += lanes_sum(d_decay);
+    if (scan->d_beta)
+        scan->d_beta[t * scan->beta_stride] += lanes_sum(d_beta);
+}
+
+/* Token t back. */
 static void delta_back_token(const struct delta_layout *layout, const struct delta_back *back,
-                             float *d_decay_sum, float *d_beta_sum)
+                             const struct delta_scan *scan, size_t t)
 {
     const size_t n_columns = layout->n_columns;
     lanes d_beta = lanes_zero(), d_decay = lanes_zero();
@@ -264,8 +280,7 @@ static void delta_back_token(const struct delta_layout *layout, const struct del
             d_decay = delta_back_decay(layout, back, column, 2, d_decay);
     for (; column < n_columns; column += SCAN_LANES)
         d_decay = delta_back_decay(layout, back, column, 1, d_decay);
-    *d_beta_sum += lanes_sum(d_beta);
-    *d_decay_sum += lanes_sum(d_decay);
+    delta_add_gradients(scan, back, t, d_decay, d_beta);
 }
 
 /* The states and residuals of a chunk, from the state before it. */
@@ -280,8 +295,8 @@ static void delta_recompute(const struct delta_scan *scan, const struct delta_la
         const size_t t = first + i;
         const struct delta_token token = {.key = scratch + layout->key,
                                           .value = scratch + layout->value,
-                                          .decay = scan->decay[t * scan->gate_stride],
-                                          .beta = scan->beta[t * scan->gate_stride],
+                                          .decay = scan->decay[t * scan->decay_stride],
+                                          .beta = scan->beta[t * scan->beta_stride],
                                           .residual = scratch + layout->residuals +
                                                       i * layout->n_columns};
         float *before = states + i * layout->n_state;
@@ -312,19 +327,16 @@ static void delta_backward(const struct delta_scan *scan)
         memset(scratch + layout.query, 0, (layout.total - layout.query) * sizeof *scratch);
         delta_recompute(scan, &layout, first, end - first);
         for (size_t t = end; t-- > first;) {
-            const size_t i = t - first, gate = t * scan->gate_stride;
+            const size_t i = t - first;
             copy_row(scan->query + t * scan->query_stride, scratch + layout.query, scan->n_key);
             copy_row(scan->key + t * scan->key_stride, scratch + layout.key, scan->n_key);
             copy_row(scan->d_out + t * scan->out_stride, scratch + layout.out, scan->n_value);
             back.residual = scratch + layout.residuals + i * layout.n_columns;
             back.before = scratch + layout.states + i * layout.n_state;
             back.after = back.before + layout.n_state;
-            back.decay = scan->decay[gate];
-            back.beta = scan->beta[gate];
-            delta_back_token(&layout, &back, scan->d_decay + gate, scan->d_beta + gate);
-            add_row_sums(back.query_sums, scan->d_query + t * scan->query_stride, scan->n_key);
-            add_row_sums(back.key_sums, scan->d_key + t * scan->key_stride, scan->n_key);
-            add_row(back.d_value, scan->d_value + t * scan->value_stride, scan->n_value);
+            back.decay = scan->decay[t * scan->decay_stride];
+            back.beta = scan->beta[t * scan->beta_stride];
+            delta_back_token(&layout, &back, scan, t);
         }
         end = first;
     }
