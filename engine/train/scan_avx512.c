@@ -128,23 +128,91 @@ INLINE float lanes_largest(lanes v)
     return _mm_cvtss_f32(_mm_max_ss(c, _mm_movehdup_ps(c)));
 }
 
-/* The sums of 16 rows of 16 lanes */
+/* Sums of lanes half a group apart, for the groups of a and of b: theirs side by side. */
+INLINE lanes add_halves_8(lanes a, lanes b)
+{
+    return lanes_add(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
+}
+
+INLINE lanes add_halves_4(lanes a, lanes b)
+{
+    return lanes_add(_mm512_shuffle_f32x4(a, b, 0x88), _mm512_shuffle_f32x4(a, b, 0xdd));
+}
+
+INLINE lanes add_halves_2(lanes a, lanes b)
+{
+    return lanes_add(_mm512_shuffle_ps(a, b, 0x44), _mm512_shuffle_ps(a, b, 0xee));
+}
+
+INLINE lanes add_halves_1(lanes a, lanes b)
+{
+    return lanes_add(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xdd));
+}
+
+/* Rows i, i + 4, i + 8, i + 12 to 4 lanes each. */
+INLINE lanes four_rows(const float *rows, size_t i)
+{
+    const float *row = rows + i * SCAN_LANES;
+
+    return add_halves_4(
+        add_halves_8(lanes_load(row), lanes_load(row + 4 * SCAN_LANES)),
+        add_halves_8(lanes_load(row + 8 * SCAN_LANES), lanes_load(row + 12 * SCAN_LANES)));
+}
+
+/* The sums of 16 rows of 16 lanes: lanes_sum() of all at once */
 INLINE lanes lanes_sums(const float *rows)
 {
-    float sums[SCAN_LANES];
+    return add_halves_1(add_halves_2(four_rows(rows, 0), four_rows(rows, 1)),
+                        add_halves_2(four_rows(rows, 2), four_rows(rows, 3)));
+}
 
-    for (size_t row = 0; row < SCAN_LANES; row++)
-        sums[row] = lanes_sum(lanes_load(rows + row * SCAN_LANES));
-    return lanes_load(sums);
+/* columns[4 b + k] from the k-th vectors of the 4 groups of rows, whose block b is column 4 b + k */
+INLINE void gather_blocks(const lanes *groups, lanes *columns)
+{
+    lanes low = _mm512_shuffle_f32x4(groups[0], groups[4], 0x44);
+    lanes high = _mm512_shuffle_f32x4(groups[0], groups[4], 0xee);
+    lanes low_rest = _mm512_shuffle_f32x4(groups[8], groups[12], 0x44);
+    lanes high_rest = _mm512_shuffle_f32x4(groups[8], groups[12], 0xee);
+
+    columns[0] = _mm512_shuffle_f32x4(low, low_rest, 0x88);
+    columns[4] = _mm512_shuffle_f32x4(low, low_rest, 0xdd);
+    columns[8] = _mm512_shuffle_f32x4(high, high_rest, 0x88);
+    columns[12] = _mm512_shuffle_f32x4(high, high_rest, 0xdd);
+}
+
+INLINE void transpose_16(const lanes *rows, lanes *columns)
+{
+    lanes groups[SCAN_LANES];
+
+    for (int g = 0; g < SCAN_LANES; g += 4) {
+        lanes even = _mm512_unpacklo_ps(rows[g], rows[g + 1]);
+        lanes odd = _mm512_unpackhi_ps(rows[g], rows[g + 1]);
+        lanes even_rest = _mm512_unpacklo_ps(rows[g + 2], rows[g + 3]);
+        lanes odd_rest = _mm512_unpackhi_ps(rows[g + 2], rows[g + 3]);
+        groups[g] = _mm512_shuffle_ps(even, even_rest, 0x44);
+        groups[g + 1] = _mm512_shuffle_ps(even, even_rest, 0xee);
+        groups[g + 2] = _mm512_shuffle_ps(odd, odd_rest, 0x44);
+        groups[g + 3] = _mm512_shuffle_ps(odd, odd_rest, 0xee);
+    }
+    for (int k = 0; k < 4; k++)
+        gather_blocks(groups + k, columns + k);
 }
 
 /* to[i][row] = from[row][i] for up to 16 rows of n elements; to has 16 columns, padded with zeros */
 INLINE void transpose_rows(const float *from, size_t stride, size_t n_rows, size_t n, float *to,
                            size_t to_stride)
 {
-    for (size_t i = 0; i < n; i++)
+    lanes rows[SCAN_LANES], columns[SCAN_LANES];
+
+    for (size_t i = 0; i < n; i += SCAN_LANES) {
+        const size_t count = n - i < SCAN_LANES ? n - i : SCAN_LANES;
         for (size_t row = 0; row < SCAN_LANES; row++)
-            to[i * to_stride + row] = row < n_rows ? from[row * stride + i] : 0;
+            rows[row] =
+                row < n_rows ? lanes_load_first(from + row * stride + i, count) : lanes_zero();
+        transpose_16(rows, columns);
+        for (size_t k = 0; k < count; k++)
+            lanes_store(to + (i + k) * to_stride, columns[k]);
+    }
 }
 
 #include "engine/train/scan_body.h"
