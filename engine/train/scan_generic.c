@@ -7,7 +7,9 @@
 #include "engine/train/kernels_internal.h"
 #include "engine/train/scan_internal.h"
 
-#define INLINE static inline __attribute__((always_inline))
+#define INLINE static inline
+/* Long ones stay functions: with a sanitizer's checks in each copy, compiling takes minutes. */
+#define OUTLINE static __attribute__((noinline))
 
 enum { SCAN_WIDTH = 1, SCAN_TILE_ROWS = 4 };
 
@@ -76,7 +78,7 @@ INLINE lanes lanes_multiply(lanes a, lanes b)
 }
 
 /* a b + c, rounded once */
-INLINE lanes lanes_fma(lanes a, lanes b, lanes c)
+OUTLINE lanes lanes_fma(lanes a, lanes b, lanes c)
 {
     EACH_LANE c.lane[l] = math_fma(a.lane[l], b.lane[l], c.lane[l]);
     return c;
@@ -88,14 +90,14 @@ INLINE lanes lanes_larger(lanes a, lanes b)
     return b;
 }
 
-INLINE lanes lanes_exp(lanes a)
+OUTLINE lanes lanes_exp(lanes a)
 {
     EACH_LANE a.lane[l] = math_exp(a.lane[l]);
     return a;
 }
 
 /* Pairwise: 8, 4, 2, 1 lanes */
-INLINE float lanes_sum(lanes v)
+OUTLINE float lanes_sum(lanes v)
 {
     for (size_t half = SCAN_LANES / 2; half; half /= 2)
         for (size_t l = 0; l < half; l++)
@@ -103,7 +105,7 @@ INLINE float lanes_sum(lanes v)
     return v.lane[0];
 }
 
-INLINE float lanes_largest(lanes v)
+OUTLINE float lanes_largest(lanes v)
 {
     for (size_t half = SCAN_LANES / 2; half; half /= 2)
         for (size_t l = 0; l < half; l++)
@@ -112,7 +114,7 @@ INLINE float lanes_largest(lanes v)
 }
 
 /* The sums of 16 rows of 16 lanes */
-INLINE lanes lanes_sums(const float *rows)
+OUTLINE lanes lanes_sums(const float *rows)
 {
     lanes sums;
 
