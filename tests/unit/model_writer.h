@@ -14,7 +14,8 @@
 enum { SHAPE_LAYERS = 8, SHAPE_VOCABULARY = 512, MAX_TENSORS = 200 };
 
 struct shape {
-    uint32_t n_layers; /* of the trunk; there is no MTP block */
+    uint32_t n_layers; /* of the trunk */
+    uint32_t n_mtp;    /* 0 or 1: a block behind the trunk, n_layers of the arrays below */
     bool recurrent[SHAPE_LAYERS];
     uint32_t n_ff[SHAPE_LAYERS], n_head[SHAPE_LAYERS], n_head_kv[SHAPE_LAYERS];
     bool per_layer; /* arrays in the file, not single numbers */
@@ -160,22 +161,41 @@ static inline void plan_recurrent(struct plan *plan, int layer)
     plan_tensor(plan, layer, "ssm_norm.weight", 1, s->state_dim, 0.2, 1);
 }
 
+static inline void plan_block(struct plan *plan, int layer, bool recurrent)
+{
+    const struct shape *s = plan->shape;
+
+    plan_tensor(plan, layer, "attn_norm.weight", 1, s->n_embd, 0.2, 1);
+    if (recurrent)
+        plan_recurrent(plan, layer);
+    else
+        plan_attention(plan, layer);
+    plan_tensor(plan, layer, "post_attention_norm.weight", 1, s->n_embd, 0.2, 1);
+    plan_matrix(plan, layer, "ffn_gate.weight", s->n_ff[layer], s->n_embd);
+    plan_matrix(plan, layer, "ffn_up.weight", s->n_ff[layer], s->n_embd);
+    plan_matrix(plan, layer, "ffn_down.weight", s->n_embd, s->n_ff[layer]);
+}
+
+static inline void plan_mtp(struct plan *plan, int layer)
+{
+    const uint32_t d = plan->shape->n_embd;
+
+    plan_block(plan, layer, false);
+    plan_matrix(plan, layer, "nextn.eh_proj.weight", d, 2 * d);
+    plan_tensor(plan, layer, "nextn.enorm.weight", 1, d, 0.2, 1);
+    plan_tensor(plan, layer, "nextn.hnorm.weight", 1, d, 0.2, 1);
+    plan_tensor(plan, layer, "nextn.shared_head_norm.weight", 1, d, 0.2, 1);
+}
+
 static inline void plan_model(struct plan *plan)
 {
     const struct shape *s = plan->shape;
 
     plan_tensor(plan, -1, "token_embd.weight", SHAPE_VOCABULARY, s->n_embd, 0.3, 0);
-    for (int layer = 0; layer < (int)s->n_layers; layer++) {
-        plan_tensor(plan, layer, "attn_norm.weight", 1, s->n_embd, 0.2, 1);
-        if (s->recurrent[layer])
-            plan_recurrent(plan, layer);
-        else
-            plan_attention(plan, layer);
-        plan_tensor(plan, layer, "post_attention_norm.weight", 1, s->n_embd, 0.2, 1);
-        plan_matrix(plan, layer, "ffn_gate.weight", s->n_ff[layer], s->n_embd);
-        plan_matrix(plan, layer, "ffn_up.weight", s->n_ff[layer], s->n_embd);
-        plan_matrix(plan, layer, "ffn_down.weight", s->n_embd, s->n_ff[layer]);
-    }
+    for (int layer = 0; layer < (int)s->n_layers; layer++)
+        plan_block(plan, layer, s->recurrent[layer]);
+    if (s->n_mtp > 0)
+        plan_mtp(plan, (int)s->n_layers);
     plan_tensor(plan, -1, "output_norm.weight", 1, s->n_embd, 0.2, 1);
     if (!s->tied)
         plan_tensor(plan, -1, "output.weight", SHAPE_VOCABULARY, s->n_embd, 0.3, 0);
@@ -246,8 +266,8 @@ static inline void write_layers(struct key_writer *keys, const char *name,
     struct error error = {0};
 
     if (keys->shape->per_layer)
-        check(gguf_writer_array(keys->writer, name, GGUF_U32, values, keys->shape->n_layers,
-                                &error),
+        check(gguf_writer_array(keys->writer, name, GGUF_U32, values,
+                                keys->shape->n_layers + keys->shape->n_mtp, &error),
               &error);
     else
         write_number(keys, name, values[0]);
@@ -260,7 +280,9 @@ static inline void write_keys(struct key_writer *keys)
 
     check(gguf_writer_string(keys->writer, "general.architecture", "qwen35", 6, &error),
           &error);
-    write_number(keys, "qwen35.block_count", s->n_layers);
+    write_number(keys, "qwen35.block_count", s->n_layers + s->n_mtp);
+    if (s->n_mtp > 0)
+        write_number(keys, "qwen35.nextn_predict_layers", s->n_mtp);
     write_number(keys, "qwen35.context_length", 4096);
     write_number(keys, "qwen35.embedding_length", s->n_embd);
     write_layers(keys, "qwen35.feed_forward_length", s->n_ff);

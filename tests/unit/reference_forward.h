@@ -16,9 +16,14 @@ struct reference {
     const struct shape *shape;
     struct gguf *file;
     uint32_t n_positions;
+    uint32_t first_angle;                              /* the rotary position of position 0 */
     double *keys[SHAPE_LAYERS], *values[SHAPE_LAYERS]; /* [position][head][head_dim] */
     double *states[SHAPE_LAYERS];                      /* [head][key][value] */
     double *inputs[SHAPE_LAYERS];                      /* [position][channel], raw */
+    /* For numerical gradients: one value of one tensor differs from the file. */
+    const char *changed_tensor; /* NULL: none */
+    size_t changed_index;
+    double change;
 };
 
 /* A tensor's values, [ne1][ne0]; free() them. */
@@ -46,6 +51,8 @@ static inline double *tensor_values(const struct reference *reference, int layer
             values[i * tensor->ne[0] + j] = (double)row[j];
     }
     free(row);
+    if (reference->changed_tensor && strcmp(name, reference->changed_tensor) == 0)
+        values[reference->changed_index] += reference->change;
     return values;
 }
 
@@ -146,12 +153,12 @@ static inline void attention_reference(struct reference *r, int layer, const dou
              n_kv * dim, a, d, value);
     for (uint32_t h = 0; h < n_kv; h++) {
         norm_named(r, layer, "attn_k_norm.weight", key + h * dim, dim, key + h * dim);
-        turn(s, key + h * dim, p);
+        turn(s, key + h * dim, r->first_angle + p);
     }
     for (uint32_t h = 0; h < n_head; h++) {
         double *q = query + (size_t)h * 2 * dim;
         norm_named(r, layer, "attn_q_norm.weight", q, dim, q);
-        turn(s, q, p);
+        turn(s, q, r->first_angle + p);
         attend(r, layer, h / (n_head / n_kv), q, heads + h * dim);
         for (uint32_t i = 0; i < dim; i++)
             heads[h * dim + i] *= logistic(q[dim + i]);
@@ -253,33 +260,86 @@ static inline void ffn_reference(const struct reference *r, int layer, const dou
     free(gate), free(up);
 }
 
-/* The logits of the next token, [SHAPE_VOCABULARY]. */
-static inline void reference_step(struct reference *r, int32_t token, double *logits)
+/* h += mixer(norm(h)); h += ffn(norm(h)) */
+static inline void block_reference(struct reference *r, int layer, bool recurrent, double *h)
+{
+    const uint32_t d = r->shape->n_embd;
+    double *a = malloc(d * sizeof *a), *y = malloc(d * sizeof *y);
+
+    norm_named(r, layer, "attn_norm.weight", h, d, a);
+    if (recurrent)
+        recurrent_reference(r, layer, a, y);
+    else
+        attention_reference(r, layer, a, y);
+    for (uint32_t i = 0; i < d; i++)
+        h[i] += y[i];
+    norm_named(r, layer, "post_attention_norm.weight", h, d, a);
+    ffn_reference(r, layer, a, y);
+    for (uint32_t i = 0; i < d; i++)
+        h[i] += y[i];
+    free(a), free(y);
+}
+
+static inline void embedding_reference(const struct reference *r, int32_t token, double *out)
 {
     const uint32_t d = r->shape->n_embd;
     double *table = tensor_values(r, -1, "token_embd.weight");
-    double *h = malloc(d * sizeof *h), *a = malloc(d * sizeof *a), *y = malloc(d * sizeof *y);
 
-    memcpy(h, table + (size_t)token * d, d * sizeof *h);
+    memcpy(out, table + (size_t)token * d, d * sizeof *out);
     free(table);
-    for (int layer = 0; layer < (int)r->shape->n_layers; layer++) {
-        norm_named(r, layer, "attn_norm.weight", h, d, a);
-        if (r->shape->recurrent[layer])
-            recurrent_reference(r, layer, a, y);
-        else
-            attention_reference(r, layer, a, y);
-        for (uint32_t i = 0; i < d; i++)
-            h[i] += y[i];
-        norm_named(r, layer, "post_attention_norm.weight", h, d, a);
-        ffn_reference(r, layer, a, y);
-        for (uint32_t i = 0; i < d; i++)
-            h[i] += y[i];
-    }
-    norm_named(r, -1, "output_norm.weight", h, d, a);
+}
+
+static inline void head_reference(const struct reference *r, const double *hidden,
+                                  double *logits)
+{
     multiply(r, -1, r->shape->tied ? "token_embd.weight" : "output.weight", 0, SHAPE_VOCABULARY,
-             a, d, logits);
+             hidden, r->shape->n_embd, logits);
+}
+
+/* hidden: [n_embd], behind the output norm; the next token's logits are head_reference() of it. */
+static inline void reference_hidden(struct reference *r, int32_t token, double *hidden)
+{
+    const uint32_t d = r->shape->n_embd;
+    double *h = malloc(d * sizeof *h);
+
+    embedding_reference(r, token, h);
+    for (int layer = 0; layer < (int)r->shape->n_layers; layer++)
+        block_reference(r, layer, r->shape->recurrent[layer], h);
+    norm_named(r, -1, "output_norm.weight", h, d, hidden);
     r->n_positions++;
-    free(h), free(a), free(y);
+    free(h);
+}
+
+/* The logits of the next token, [SHAPE_VOCABULARY]. */
+static inline void reference_step(struct reference *r, int32_t token, double *logits)
+{
+    double *hidden = malloc(r->shape->n_embd * sizeof *hidden);
+
+    reference_hidden(r, token, hidden);
+    head_reference(r, hidden, logits);
+    free(hidden);
+}
+
+/*
+ * The MTP block on a token and the trunk's hidden row of the token before it; its own hidden row.
+ * r: opened for the block alone; its first pair stands at position 1.
+ */
+static inline void reference_mtp(struct reference *r, int32_t token, const double *hidden,
+                                 double *out)
+{
+    const uint32_t d = r->shape->n_embd;
+    const int layer = (int)r->shape->n_layers;
+    double *joined = malloc(2 * d * sizeof *joined), *c = malloc(d * sizeof *c);
+
+    r->first_angle = 1;
+    embedding_reference(r, token, joined);
+    norm_named(r, layer, "nextn.enorm.weight", joined, d, joined);
+    norm_named(r, layer, "nextn.hnorm.weight", hidden, d, joined + d);
+    multiply(r, layer, "nextn.eh_proj.weight", 0, d, joined, 2 * d, c);
+    block_reference(r, layer, false, c);
+    norm_named(r, layer, "nextn.shared_head_norm.weight", c, d, out);
+    r->n_positions++;
+    free(joined), free(c);
 }
 
 static inline struct reference reference_open(const char *path, const struct shape *shape)
@@ -289,7 +349,7 @@ static inline struct reference reference_open(const char *path, const struct sha
     const size_t n = shape->state_dim;
 
     check(gguf_open(&r.file, path, &error), &error);
-    for (uint32_t i = 0; i < shape->n_layers; i++) {
+    for (uint32_t i = 0; i < shape->n_layers + shape->n_mtp; i++) {
         const size_t kv = (size_t)shape->n_head_kv[i] * shape->head_dim * MAX_POSITIONS;
         r.keys[i] = calloc(kv + 1, sizeof(double));
         r.values[i] = calloc(kv + 1, sizeof(double));
@@ -303,7 +363,7 @@ static inline struct reference reference_open(const char *path, const struct sha
 
 static inline void reference_close(struct reference *r)
 {
-    for (uint32_t i = 0; i < r->shape->n_layers; i++) {
+    for (uint32_t i = 0; i < r->shape->n_layers + r->shape->n_mtp; i++) {
         free(r->keys[i]), free(r->values[i]);
         free(r->states[i]), free(r->inputs[i]);
     }
