@@ -26,6 +26,7 @@ int subcommand_tokenizer(struct invocation *invocation);
 int subcommand_quantize(struct invocation *invocation);
 int subcommand_dataset(struct invocation *invocation);
 int subcommand_bench(struct invocation *invocation);
+int subcommand_train(struct invocation *invocation);
 
 /* One answer without a screen (app/oneshot.c); the settings are loaded. */
 int oneshot(struct invocation *invocation);

@@ -1,0 +1,308 @@
+/*
+ * subcommand_train.c - `banter train`: a model from data, told as it goes
+ */
+#include <langinfo.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "app/interrupt.h"
+#include "app/json.h"
+#include "app/loss_plot.h"
+#include "app/report.h"
+#include "app/subcommands.h"
+#include "app/train_options.h"
+#include "app/training_data.h"
+#include "config/config.h"
+
+enum { WINDOW_TOKENS = 512, PLOT_LINES = 16, PLOT_COLUMNS = 80 };
+
+struct train {
+    struct invocation *invocation;
+    struct train_options options;
+    struct model *model; /* owned; a vocabulary */
+    struct training_data data, held_out;
+    struct output output; /* JSON, and the curve */
+    bool json, terminal;  /* standard error is a terminal */
+    double told;          /* seconds of the last line */
+    double held_out_loss; /* the last one; negative: none */
+    struct train_result result;
+};
+
+static double seconds_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* Data ------------------------------------------------------------------------------------------- */
+
+static int open_vocabulary(struct train *train)
+{
+    struct train_settings *s = &train->options.settings;
+    const struct model_options options = {
+        .level = s->level,
+        .n_threads = s->n_threads,
+        .vocabulary_only = true,
+        .template_name = config_values(train->invocation->store)->template_name,
+    };
+    struct error error = {0};
+
+    if (model_open(&train->model, s->base_path != NULL ? s->base_path : s->vocabulary_path,
+                   &options, &error) != STATUS_OK)
+        return report_error(&error);
+    if (s->name == NULL)
+        s->name = model_info(train->model)->name;
+    return 0;
+}
+
+static int read_file(struct train *train, struct training_data *data, const char *path)
+{
+    const struct train_settings *s = &train->options.settings;
+    struct error error = {0};
+
+    data->model = train->model;
+    data->pass = s->micro_tokens;
+    data->window = s->micro_tokens < WINDOW_TOKENS ? s->micro_tokens : WINDOW_TOKENS;
+    if (training_data_read(data, path, &error) == STATUS_OK)
+        return 0;
+    if (error.status == STATUS_NOT_FOUND)
+        error.status = STATUS_USAGE; /* "not found" is the model's exit code */
+    return report_error(&error);
+}
+
+static int read_data(struct train *train)
+{
+    const struct invocation *invocation = train->invocation;
+    const char *first = invocation->values[FLAG_DATA];
+    const char *held_out = invocation->values[FLAG_HELD_OUT];
+    int code = first != NULL ? read_file(train, &train->data, first) : 0;
+
+    for (size_t i = 0; i < invocation->n_arguments && code == 0; i++)
+        code = read_file(train, &train->data, invocation->arguments[i]);
+    if (code == 0 && held_out != NULL)
+        code = read_file(train, &train->held_out, held_out);
+    if (code != 0)
+        return code;
+    report("%zu sequences with %llu tokens to learn, %zu held out", train->data.n_sequences,
+           (unsigned long long)train->data.n_tokens, train->held_out.n_sequences);
+    return 0;
+}
+
+/* While it goes ---------------------------------------------------------------------------------- */
+
+static void write_duration(char *buffer, size_t n_bytes, double seconds)
+{
+    unsigned long whole = seconds > 0 && seconds < 1e9 ? (unsigned long)(seconds + 0.5) : 0;
+
+    if (whole >= 3600)
+        snprintf(buffer, n_bytes, "%luh%02lum", whole / 3600, whole / 60 % 60);
+    else
+        snprintf(buffer, n_bytes, "%lum%02lus", whole / 60, whole % 60);
+}
+
+static void write_line(const struct train *train, const struct train_progress *progress,
+                       struct text_buffer *line)
+{
+    char left[32];
+
+    write_duration(left, sizeof left, progress->seconds_left);
+    text_printf(line, "step %llu/%llu  loss %.4f", (unsigned long long)progress->step,
+                (unsigned long long)progress->n_steps, progress->loss);
+    if (progress->mtp_loss >= 0)
+        text_printf(line, "  mtp %.4f", progress->mtp_loss);
+    if (train->held_out_loss >= 0)
+        text_printf(line, "  held out %.4f", train->held_out_loss);
+    text_printf(line, "  %.0f tok/s  %s left", progress->tokens_per_second, left);
+}
+
+static void tell(struct train *train, const struct train_progress *progress)
+{
+    double now = seconds_now();
+    bool last = progress->step == progress->n_steps;
+    struct text_buffer line = {0};
+
+    if (now - train->told < (train->terminal ? 0.1 : 10) && !last &&
+        (train->terminal || progress->held_out_loss < 0))
+        return;
+    train->told = now;
+    write_line(train, progress, &line);
+    if (train->terminal)
+        fprintf(stderr, "\r%s\033[K%s", text_string(&line), last ? "\n" : "");
+    else
+        fprintf(stderr, "%s\n", text_string(&line));
+    fflush(stderr);
+    text_release(&line);
+}
+
+static void print_step(struct train *train, const struct train_progress *progress)
+{
+    json_t *object = json_object();
+
+    json_put(object, "step", json_integer((json_int_t)progress->step));
+    json_put(object, "steps", json_integer((json_int_t)progress->n_steps));
+    json_put(object, "loss", json_real(progress->loss));
+    json_put(object, "mtp_loss",
+             progress->mtp_loss >= 0 ? json_real(progress->mtp_loss) : json_null());
+    json_put(object, "held_out_loss",
+             progress->held_out_loss >= 0 ? json_real(progress->held_out_loss) : json_null());
+    json_put(object, "learning_rate", json_real(progress->rate));
+    json_put(object, "gradient_norm", json_real(progress->gradient_norm));
+    json_put(object, "tokens", json_integer((json_int_t)progress->n_tokens));
+    json_put(object, "tokens_per_second", json_real(progress->tokens_per_second));
+    json_put(object, "seconds_left", json_real(progress->seconds_left));
+    json_put(object, "saved", json_boolean(progress->saved));
+    json_write(&train->output, object);
+    json_decref(object);
+}
+
+static void on_progress(void *context, const struct train_progress *progress)
+{
+    struct train *train = context;
+
+    if (progress->held_out_loss >= 0)
+        train->held_out_loss = progress->held_out_loss;
+    if (train->json)
+        print_step(train, progress);
+    tell(train, progress);
+}
+
+/* The end ---------------------------------------------------------------------------------------- */
+
+static unsigned terminal_columns(void)
+{
+    struct winsize size;
+
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        return size.ws_col;
+    return PLOT_COLUMNS;
+}
+
+static void plot(struct train *train)
+{
+    bool ascii = config_values(train->invocation->store)->ascii ||
+                 strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
+    const struct loss_plot drawing = {
+        .points = train->result.curve,
+        .n_points = train->result.n_points,
+        .width = terminal_columns(),
+        .height = PLOT_LINES,
+        .ascii = ascii,
+    };
+    struct text_buffer text = {0};
+
+    loss_plot_draw(&drawing, &text);
+    if (train->json)
+        fputs(text_string(&text), stderr);
+    else
+        output_bytes(&train->output, text_string(&text), text.n_bytes);
+    text_release(&text);
+}
+
+static void tell_end(const struct train *train)
+{
+    const struct train_result *result = &train->result;
+    char loss[48] = "";
+
+    if (result->held_out_loss >= 0)
+        snprintf(loss, sizeof loss, ", held-out loss %.4f", result->held_out_loss);
+    report("%s: %.2f million parameters, %llu steps, %.2f million tokens%s",
+           train->options.settings.out_path, (double)result->n_parameters / 1e6,
+           (unsigned long long)result->n_steps, (double)result->n_tokens / 1e6, loss);
+}
+
+/* The line on a terminal has no end yet. */
+static void end_line(const struct train *train)
+{
+    if (train->terminal && train->told > 0 &&
+        train->result.n_steps < train->options.settings.n_steps)
+        fputc('\n', stderr);
+}
+
+static int finish(struct train *train, enum status status, const struct error *error)
+{
+    const struct train_settings *s = &train->options.settings;
+
+    end_line(train);
+    if (status == STATUS_CANCELLED) {
+        report("stopped after step %llu; the same command with --resume goes on from %s",
+               (unsigned long long)train->result.n_steps, s->checkpoint_path);
+        if (train->invocation->values[FLAG_PLOT] != NULL)
+            plot(train);
+        interrupt_raise();
+        return STATUS_FAILED;
+    }
+    if (status != STATUS_OK)
+        return report_error(error);
+    if (!train->options.keeps_checkpoint)
+        unlink(s->checkpoint_path);
+    if (train->invocation->values[FLAG_PLOT] != NULL)
+        plot(train);
+    tell_end(train);
+    return 0;
+}
+
+static int run(struct train *train)
+{
+    struct train_settings *s = &train->options.settings;
+    struct error error = {0};
+
+    s->sequences = train->data.sequences;
+    s->n_sequences = train->data.n_sequences;
+    s->held_out = train->held_out.sequences;
+    s->n_held_out = train->held_out.n_sequences;
+    s->cancel = interrupt_wanted();
+    s->progress = on_progress;
+    s->context = train;
+    enum status status = train_run(s, &train->result, &error);
+    return finish(train, status, &error);
+}
+
+/* Hours of work are not overwritten by a flag that was forgotten. */
+static int check_checkpoint(const struct train *train)
+{
+    const struct train_settings *s = &train->options.settings;
+
+    if (s->resume || access(s->checkpoint_path, F_OK) != 0)
+        return 0;
+    return usage_error(train->invocation,
+                       "%s is there: --resume goes on from it; remove it to begin again",
+                       s->checkpoint_path);
+}
+
+int subcommand_train(struct invocation *invocation)
+{
+    struct train train = {
+        .invocation = invocation,
+        .json = invocation->values[FLAG_JSON] != NULL,
+        .terminal = isatty(STDERR_FILENO) == 1,
+        .held_out_loss = -1,
+    };
+    int code = invocation_load(invocation);
+
+    output_init(&train.output, STDOUT_FILENO, "standard output", true);
+    if (code == 0)
+        code = train_options_read(&train.options, invocation);
+    if (code == 0)
+        code = check_checkpoint(&train);
+    if (code == 0)
+        code = open_vocabulary(&train);
+    if (code == 0)
+        code = read_data(&train);
+    if (code == 0) {
+        interrupt_catch();
+        code = run(&train);
+    }
+    train_result_release(&train.result);
+    training_data_release(&train.data);
+    training_data_release(&train.held_out);
+    model_close(&train.model);
+    train_options_release(&train.options);
+    int written = output_exit_code(&train.output);
+    return code != 0 ? code : written;
+}
