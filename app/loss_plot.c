@@ -93,7 +93,28 @@ static void set_dot(const struct grid *grid, unsigned x, unsigned y)
     *cell_of(grid, x, y) |= bits[x % grid->dots_across][y % grid->dots_down];
 }
 
-/* The dots of one column, joined with where the line came from. */
+/* Mean losses by dots from the left; a negative one: there is none. */
+static void mean_losses(const struct grid *grid, const struct loss_plot *plot, float *means)
+{
+    for (unsigned x = 0; x < grid->n_columns * grid->dots_across; x++)
+        means[x] = -1;
+    for (size_t i = 0; i < plot->n_points;) {
+        unsigned x = across(grid, plot->points[i].step);
+        double sum = 0;
+        size_t n = 0;
+
+        for (; i < plot->n_points && across(grid, plot->points[i].step) == x; i++) {
+            if (is_drawn(plot->points[i].loss)) {
+                sum += (double)plot->points[i].loss;
+                n++;
+            }
+        }
+        if (n > 0)
+            means[x] = (float)(sum / (double)n);
+    }
+}
+
+/* The dots of one column, joined with the one on its left. */
 static void draw_column(const struct grid *grid, unsigned x, unsigned y, int before)
 {
     unsigned from = y, to = y;
@@ -106,27 +127,29 @@ static void draw_column(const struct grid *grid, unsigned x, unsigned y, int bef
         set_dot(grid, x, i);
 }
 
+/* A straight line from one mean to the next. */
 static void draw_line(const struct grid *grid, const struct loss_plot *plot)
 {
+    unsigned n = grid->n_columns * grid->dots_across, last = 0;
+    float *means = app_resize(NULL, n, sizeof *means);
     int before = -1;
 
-    for (size_t i = 0; i < plot->n_points;) {
-        unsigned x = across(grid, plot->points[i].step);
-        double sum = 0;
-        size_t n = 0;
-
-        for (; i < plot->n_points && across(grid, plot->points[i].step) == x; i++) {
-            if (is_drawn(plot->points[i].loss)) {
-                sum += (double)plot->points[i].loss;
-                n++;
-            }
-        }
-        if (n == 0)
+    mean_losses(grid, plot, means);
+    for (unsigned x = 0; x < n; x++) {
+        if (means[x] < 0)
             continue;
-        unsigned y = down(grid, (float)(sum / (double)n));
-        draw_column(grid, x, y, before);
-        before = (int)y;
+        for (unsigned i = before < 0 ? x : last + 1; i <= x; i++) {
+            float share = i == x ? 1 : (float)(i - last) / (float)(x - last);
+            unsigned y = down(grid, means[last] + share * (means[x] - means[last]));
+
+            if (before < 0)
+                y = down(grid, means[x]);
+            draw_column(grid, i, y, before);
+            before = (int)y;
+        }
+        last = x;
     }
+    free(means);
 }
 
 static void draw_marks(const struct grid *grid, const struct loss_plot *plot)
