@@ -72,7 +72,10 @@ static enum status check_settings(const struct train_settings *s, struct error *
         {"the factor of the multi-token loss", s->mtp_factor, 0, 1e3, false, false},
     };
     enum optimizer_kind kind;
+    enum status status = check_limits(limits, sizeof limits / sizeof limits[0], error);
 
+    if (status != STATUS_OK)
+        return status;
     if ((s->base_path == NULL) == (s->vocabulary_path == NULL))
         return error_set(error, STATUS_USAGE,
                          "either a vocabulary or a model to train further is needed");
@@ -89,7 +92,7 @@ static enum status check_settings(const struct train_settings *s, struct error *
                          s->out_type != NULL ? s->out_type : "");
     if (s->warmup_steps > s->n_steps)
         return error_set(error, STATUS_USAGE, "the warm-up is longer than the training");
-    return check_limits(limits, sizeof limits / sizeof limits[0], error);
+    return STATUS_OK;
 }
 
 static enum status new_network(struct trainer *trainer, struct error *error)
