@@ -66,11 +66,22 @@ def same(program, manual):
     assert not manual - program, "only in the manual: %s" % sorted(manual - program)
 
 
+def own_page(command):
+    """The page of a command that has one, or None."""
+    name = "banter-%s.1" % command
+    return name if os.path.exists(os.path.join(ROOT, "man", name)) else None
+
+
 def test_options(binary):
-    program = set().union(*(flags_of(text) for text in all_help(binary).values()))
+    texts = all_help(binary)
+    program = set().union(*(flags_of(text) for name, text in texts.items() if not own_page(name)))
     assert len(program) > 40, program
-    manual = {word for word in macro_words(page("banter.1"), "Fl")}
-    same(program, manual)
+    shared = set(macro_words(page("banter.1"), "Fl"))
+    same(program, shared)
+    common = flags_of(texts["models"])  # it has no others
+    for name in filter(own_page, texts):
+        assert ".Xr banter-%s 1" % name in page("banter.1"), name
+        same(flags_of(texts[name]) - common, set(macro_words(page(own_page(name)), "Fl")) - common)
 
 
 def test_commands(binary):
