@@ -277,10 +277,10 @@ static enum guide_sample_kind pick_kind(struct guide_random *random)
 {
     size_t share = guide_below(random, 100);
 
-    return share < 13   ? GUIDE_SAMPLE_REFUSAL
-           : share < 18 ? GUIDE_SAMPLE_TALK
+    return share < 16   ? GUIDE_SAMPLE_REFUSAL
+           : share < 20 ? GUIDE_SAMPLE_TALK
            : share < 29 ? GUIDE_SAMPLE_EXERCISE
-           : share < 39 ? GUIDE_SAMPLE_CHAT
+           : share < 38 ? GUIDE_SAMPLE_CHAT
                         : GUIDE_SAMPLE_FACT;
 }
 

@@ -117,8 +117,9 @@ void guide_expand(const char *patterns, void (*take)(void *taker, const char *te
 void guide_rows_add(struct guide_facts *facts, const struct guide_row *rows, size_t n_rows)
 {
     for (size_t i = 0; i < n_rows; i++) {
-        struct guide_fact *fact = guide_fact_add(facts, rows[i].id, rows[i].answer,
-                                                 rows[i].expect, rows[i].about, rows[i].weight);
+        struct guide_fact *fact =
+            guide_fact_add(facts, rows[i].id, rows[i].answer, rows[i].expect, rows[i].about,
+                           rows[i].weight + 1);
         guide_fact_ask(fact, rows[i].kinds, rows[i].patterns);
     }
 }

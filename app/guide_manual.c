@@ -232,11 +232,11 @@ static void add_code(struct guide_facts *facts, size_t i)
     snprintf(id, sizeof id, "code/%s/is", number);
     snprintf(about, sizeof about, "exit code %s", number);
     snprintf(answer, sizeof answer, "Exit code %s: %s.", number, codes[i].answer);
-    struct guide_fact *fact = guide_fact_add(facts, id, answer, codes[i].expect, about, 1);
+    struct guide_fact *fact = guide_fact_add(facts, id, answer, codes[i].expect, about, 2);
     guide_fact_ask(fact, GUIDE_CODE, number);
     snprintf(id, sizeof id, "code/%s/means", number);
     snprintf(number, sizeof number, "code %d", (int)codes[i].status);
-    fact = guide_fact_add(facts, id, answer, number, "an exit code", 1);
+    fact = guide_fact_add(facts, id, answer, number, "an exit code", 3);
     guide_fact_ask(fact, GUIDE_MEANS, codes[i].wordings);
 }
 

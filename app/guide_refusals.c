@@ -100,7 +100,15 @@ static const struct topics topics[] = {
      "(renew|get) a passport; (learn|read) (Arabic|Latin|Greek|sheet music); (treat|avoid) (sunburn|the "
      "flu|malaria); brew (beer|coffee|tea); (milk|shear) (a cow|a sheep); (invest in|buy) (gold|bonds|"
      "shares); (carve|polish) wood; ride a (camel|motorcycle)", answer_world},
-    {GUIDE_ACTION | GUIDE_KEY | GUIDE_SETTING,
+    {GUIDE_ACTION,
+     "(buy|sell|paint|wash|clean|find|hide|lift|burn|steal|cut|weigh|carry|decorate|repair|build|"
+     "measure|polish) (a|my|the) (chair|garden|boat|fence|table|lamp|door|kitchen|roof|shirt|shoe|"
+     "guitar|horse|goat|cow|tree|flower|ring|watch|mirror|bottle|candle|carpet|bed|oven|fridge|tent|"
+     "bridge|statue|pool|garage|engine|tyre|knife|spoon|hat|coat|blanket|basket|drum|toy|doll)",
+     "(buy|sell|paint|wash|clean|find|hide|lift|build|repair) (a|my|the) (pillow|ladder|bucket|"
+     "sofa|curtain|wheelbarrow|chimney|cupboard|teapot|piano|parrot|donkey|violin|scarf|glove|"
+     "umbrella|necklace|barn|windmill|kettle)", answer_world},
+    {GUIDE_ACTION | GUIDE_KEY | GUIDE_SETTING | GUIDE_COMMAND,
      "(scroll|undo|save|quit|copy|paste|search|jump|print|redo|zoom in|scroll down|select all|close a tab|"
      "open a file|change the font|start over|find a word|leave|insert a line|stop) in (vim|emacs|Word|"
      "Excel|Photoshop|Firefox|Chrome|nano|Minecraft|Windows|tmux|Blender|GIMP|Outlook|Gmail|Skype|VS "
@@ -261,6 +269,56 @@ static void hard_task(struct guide_random *random, bool held_out, struct guide_t
     text_release(&question);
 }
 
+/*
+ * A name that nobody ever heard: the boundary must not hang on the words of a list.  Held out are
+ * those whose hash says so.
+ */
+static void unheard_name(struct guide_random *random, bool held_out, bool is_proper, char *name,
+                         size_t room)
+{
+    static const char *const heads[] = {"b", "br", "d", "dr", "f",  "g",  "gl", "h",  "k", "kl",
+                                        "l", "m",  "n", "p",  "pl", "r",  "s",  "st", "t", "tr",
+                                        "v", "w",  "z", "sh", "ch", "th", "qu", "j"};
+    static const char *const middles[] = {"a",  "e",  "i",  "o",  "u",
+                                          "ai", "ea", "oo", "ou", "ie"};
+    static const char *const tails[] = {"",   "n",  "r",  "l",  "s", "t",  "m",
+                                        "ck", "nd", "rt", "st", "x", "ng", "p"};
+
+    do {
+        size_t n_syllables = 2 + guide_below(random, 2), used = 0;
+        for (size_t i = 0; i < n_syllables && used < room; i++)
+            used += (size_t)snprintf(
+                name + used, room - used, "%s%s%s",
+                heads[guide_below(random, sizeof heads / sizeof *heads)],
+                middles[guide_below(random, sizeof middles / sizeof *middles)],
+                i + 1 < n_syllables ? ""
+                                    : tails[guide_below(random, sizeof tails / sizeof *tails)]);
+    } while ((guide_hash(name) % 8 == 0) != held_out);
+    if (is_proper)
+        name[0] = (char)(name[0] - 'a' + 'A');
+}
+
+static void unheard(struct guide_random *random, bool held_out, bool held_out_frame,
+                    struct guide_turn *turn)
+{
+    static const unsigned kinds[] = {GUIDE_PERSON, GUIDE_COUNTRY, GUIDE_THING, GUIDE_CONCEPT,
+                                     GUIDE_THING};
+    unsigned kind = kinds[guide_below(random, 5)];
+    bool is_proper = kind == GUIDE_PERSON || kind == GUIDE_COUNTRY;
+    char name[48], topic[112], other[48];
+
+    unheard_name(random, held_out, is_proper, name, sizeof name);
+    unheard_name(random, held_out, true, other, sizeof other);
+    if (kind == GUIDE_PERSON)
+        snprintf(topic, sizeof topic, "%s %s", name, other);
+    else if (is_proper)
+        snprintf(topic, sizeof topic, "%s", name);
+    else
+        snprintf(topic, sizeof topic, "%s%s", guide_chance(random, 60) ? "a " : "the ", name);
+    ask(random, kind, topic, held_out_frame, false, turn);
+    text_add(&turn->answer, answer_world);
+}
+
 static bool is_known(const char *name)
 {
     size_t n_commands;
@@ -282,7 +340,8 @@ bool guide_refusal_turn(struct guide_random *random, bool held_out, struct guide
     const char *topic;
 
     text_add(&turn->about, "This is not about banter.");
-    text_add(&turn->expect, choice < 10 ? "no such thing" : "small built-in model");
+    /* Either is a refusal. */
+    text_add(&turn->expect, "small built-in model\nno such thing");
     if (choice < 10) {
         topic = pick_topic(random, held_out ? unknown_held_out : unknown_train);
         if (is_known(topic))
@@ -302,6 +361,10 @@ bool guide_refusal_turn(struct guide_random *random, bool held_out, struct guide
                                     : control_texts[guide_below(random, 10)];
         guide_decorate(random, text, false, false, &turn->question);
         text_add(&turn->answer, answer_task);
+        return true;
+    }
+    if (choice < 35) {
+        unheard(random, held_out, held_out_frame, turn);
         return true;
     }
     const struct topics *row = &topics[guide_below(random, N_TOPICS)];

@@ -17,90 +17,106 @@ struct setting_words {
 };
 
 static const struct setting_words setting_words[] = {
-    {"model", "the model file; the model path; which model is used",
-     "(open|load|use|run|start|choose|pick) (a|another|my own|a different) "
-     "model; "
+    {"model",
+     "the model (file|path); the (path|file) of the model; which model (is used|runs); the "
+     "path to a model",
+     "(open|load|use|run|start|choose|pick) (a|another|my own|a different) model; "
      "(open|load|use) a (model file|GGUF file); use a file as the model"},
-    {"template", "the chat template; the template name; the template of the chat",
+    {"template",
+     "the chat template; the template name; the name of the template; the template (in use|of "
+     "the chat|of a chat)",
      "(use|choose|pick|force) (another|a different|the chatml) (chat|) template"},
-    {"threads", "the number of threads; the thread count; how many threads compute",
+    {"threads",
+     "the (number|count) of threads; the thread (count|number); how many threads "
+     "(compute|run|are used)",
      "(use|give it|run on|compute with) (more|fewer|all|four|two) (threads|cores); "
-     "(limit|reduce) "
-     "the (number of threads|CPU load)"},
-    {"context", "the context size; the context length; the size of the context",
+     "(limit|reduce) the (number of threads|CPU load)"},
+    {"context",
+     "the context (size|length|room); the (size|length) of the context; context (size|length)",
      "(get|have|make|use) (more|a longer|a larger|a bigger) context; make room for a longer "
      "conversation; have longer conversations; (enlarge|raise) the context"},
-    {"kv", "the kv type; the type of keys and values; the kv cache type",
+    {"kv",
+     "the kv (type|cache type|format); the type of (the kv cache|keys and values|stored keys "
+     "and values); the kv cache setting",
      "(store|keep) keys and values (in|as) (f32|f16|another type); (change|choose) the type of "
-     "the "
-     "kv cache"},
-    {"cpu", "the kernel level; the cpu level; the highest kernel level",
+     "the kv cache"},
+    {"cpu",
+     "the (kernel|cpu) level; the (highest|highest allowed) kernel level; the level of (the "
+     "kernels|the cpu)",
      "(use|force|choose) (another|a lower) kernel level; (switch off|avoid|disable) "
-     "(avx512|AVX); "
-     "lower the kernel level"},
-    {"chunk", "the chunk size; the size of a chunk; the prefill chunk",
+     "(avx512|AVX); lower the kernel level"},
+    {"chunk",
+     "the (chunk|prefill chunk) size; the size of (a chunk|chunks|the chunks); the prefill "
+     "chunk",
      "(change|choose) how many tokens (of a prompt|) are read (in one pass|at once); read the "
      "prompt in (smaller|larger) pieces"},
-    {"system", "the system prompt; the system message; the system text",
+    {"system",
+     "the system (prompt|message|text) setting; the setting for the system "
+     "(prompt|message|text)",
      "(set|give) a system prompt (at the start|from the shell|on the command line)"},
-    {"think", "the thinking mode; the mode of thinking; whether it thinks",
+    {"think",
+     "the thinking mode; the mode (of|for) thinking; whether (it|the model) thinks; the "
+     "thinking setting",
      "(set|choose) the thinking mode (at the start|from the shell)"},
-    {"think_budget", "the thinking budget; the budget for thinking; the thinking limit",
+    {"think_budget",
+     "the thinking (budget|limit); the (budget|limit) (for|of) thinking; think budget",
      "(limit|cap|shorten|bound) (the|its|) thinking; (make|let) the model think "
-     "(less|shorter); end "
-     "thinking (early|sooner|after some tokens)"},
-    {"max_tokens", "the longest answer; the answer length; the length of an answer",
+     "(less|shorter); end thinking (early|sooner|after some tokens)"},
+    {"max_tokens",
+     "the (longest|maximal|maximum) answer; the (answer length|length of answers|length of an "
+     "answer); the maximum (answer length|length); max tokens",
      "(limit|cap|restrict|shorten) (the|an|its) (answer|reply|length of the answer|length of "
      "answers); (get|make|have) (shorter|longer|short) answers; cut answers off"},
-    {"temperature", "the sampling temperature; temperature; the heat of sampling",
+    {"temperature",
+     "the sampling temperature; temperature; the temperature (of sampling|value)",
      "(make|have|get) (the answers|answers|it) (more|less) (random|creative|varied); "
-     "(make|have) "
-     "answers always the same; (raise|lower|reduce|increase) the (temperature|randomness); use "
-     "greedy decoding"},
-    {"top_k", "top k; top-k sampling; the k of top k",
+     "(make|have) answers always the same; (raise|lower|reduce|increase) the "
+     "(temperature|randomness); use greedy decoding"},
+    {"top_k", "top k; (top-k|top k) sampling; the k (of|in) top k",
      "(choose|pick|sample) (only|) among the (N|few|k) (likeliest|best|most likely) tokens; "
-     "limit "
-     "the number of candidate tokens"},
-    {"top_p", "top p; nucleus sampling; the p of top p",
+     "limit the number of candidate tokens"},
+    {"top_p", "top p; (top-p|top p|nucleus) sampling; the p (of|in) top p",
      "(use|switch on) nucleus sampling; choose among tokens that together have a probability"},
-    {"min_p", "min p; min-p sampling; the p of min p",
+    {"min_p", "min p; (min-p|min p) sampling; the p (of|in) min p",
      "(drop|leave out|remove) (very|) (unlikely|improbable|rare) tokens; drop tokens much less "
      "likely than the first"},
-    {"presence_penalty", "the presence penalty; the penalty for presence; penalising presence",
+    {"presence_penalty",
+     "(the|a) presence penalty; the penalty (for|on|of) presence; presence penalties",
      "(punish|penalise|penalize) (tokens|words) that (were used|occurred) already; make it "
-     "talk "
-     "about new things"},
+     "talk about new things"},
     {"frequency_penalty",
-     "the frequency penalty; the penalty for frequency; penalising frequency",
+     "(the|a) frequency penalty; the penalty (for|on|of) frequency; frequency penalties",
      "(punish|penalise|penalize) (tokens|words) (each time|more the more often) they occur; "
      "penalise frequent words"},
     {"repetition_penalty",
-     "the repetition penalty; the penalty for repetition; the repeat penalty",
+     "(the|a) (repetition|repeat) penalty; the penalty (for|on|of) repetition; repetition "
+     "penalties",
      "(stop|avoid|reduce|prevent|lessen) (repetition|repetitions|loops); (keep|stop) the model "
-     "from "
-     "repeating itself"},
-    {"seed", "the random seed; the seed of the conversation; the seed value",
+     "from repeating itself"},
+    {"seed", "the (random|sampling) seed; the seed (value|of the conversation|number)",
      "(get|have) the same answer (again|every time|twice); (fix|choose|set) the "
-     "(seed|randomness); "
-     "make answers (reproducible|repeatable)"},
-    {"color", "the colours; colours on the screen; the colors",
+     "(seed|randomness); make answers (reproducible|repeatable)"},
+    {"color", "(the|) (colours|colors); (colours|colors) on the screen",
      "(switch off|disable|turn off|avoid|remove|switch on|turn on) (the|) (colours|colors); "
-     "have a "
-     "screen (without|with) (colours|colors)"},
-    {"ascii", "the ASCII mode; ASCII drawing; drawing in ASCII",
+     "have a screen (without|with) (colours|colors)"},
+    {"ascii",
+     "the ASCII mode; ASCII (drawing|mode|characters alone); drawing in ASCII; drawing with "
+     "ASCII",
      "(draw|show) (everything|lines|the screen) (in|with) ASCII (only|alone|characters); avoid "
      "special characters on the screen"},
-    {"show_thinking", "showing of thinking; unfolded thinking; whether thinking is shown",
+    {"show_thinking",
+     "(the|) showing of thinking; unfolded thinking; whether thinking is (shown|unfolded); "
+     "show thinking",
      "(always|) (show|see) thinking (unfolded|from the start|in full|by default); print the "
-     "thinking "
-     "with -p"},
+     "thinking with -p"},
     {"history",
-     "the input history setting; keeping of the history; whether the history is kept",
+     "the (input history|history of input) setting; (the|) keeping of the history; whether the "
+     "history is kept; keeping the history",
      "(keep|remember|store|forget) (my|the) (input history|lines between runs|typed lines); "
      "(switch off|disable|turn off) the (input|) history; keep no history"},
     {"leave_transcript",
-     "the transcript on leaving; the last exchange on leaving; the text left "
-     "after closing",
+     "the transcript (on|when) leaving; the last exchange (on|when) leaving; the text left "
+     "after (closing|leaving); leave transcript",
      "(print|keep|show|see) the last (exchange|answer) (after|when) (leaving|closing|I leave); "
      "leave nothing on the terminal (after|when) (leaving|closing)"},
 };
@@ -109,7 +125,7 @@ static const struct setting_words setting_words[] = {
 struct setting {
     const struct config_option *option;
     const struct setting_words *words;
-    char names[400]; /* patterns */
+    char names[600]; /* patterns */
 };
 
 static const struct setting_words *words_of(const char *key)
@@ -136,10 +152,13 @@ static void add_is(struct guide_facts *facts, const struct setting *setting)
 {
     const struct config_option *option = setting->option;
     struct text_buffer text = {0}, names = {0};
-    char *gist = app_copy(option->help, strcspn(option->help, ";,:("));
+    size_t n_gist = strcspn(option->help, ";,:(");
+    while (n_gist > 0 && option->help[n_gist - 1] == ' ')
+        n_gist--;
+    char *gist = app_copy(option->help, n_gist);
 
     text_printf(&text, "%s: %s.", option->key, option->help);
-    struct guide_fact *fact = add(facts, setting, "is", 2, "what is", &text, gist);
+    struct guide_fact *fact = add(facts, setting, "is", 3, "what is", &text, gist);
     guide_fact_ask(fact, GUIDE_NAME, setting->names);
     text_printf(&names,
                 "--%s; the flag --%s; the option --%s; the --%s flag; the --%s option; %s; "
@@ -178,7 +197,7 @@ static void add_set(struct guide_facts *facts, const struct setting *setting)
     else
         text_printf(&text, "Use --%s %s at the start.", option->flag, option->argument);
     struct guide_fact *fact =
-        add(facts, setting, "set", 3, "how to set", &text, text_string(&expect));
+        add(facts, setting, "set", 4, "how to set", &text, text_string(&expect));
     guide_fact_ask(fact, GUIDE_SET, setting->names);
     if (setting->words != NULL)
         guide_fact_ask(fact, GUIDE_ACTION | GUIDE_SETTING, setting->words->actions);
@@ -199,7 +218,7 @@ static void add_flag(struct guide_facts *facts, const struct setting *setting)
     if (option->letter != 0)
         text_printf(&text, ", short -%c", option->letter);
     text_add(&text, ".");
-    guide_fact_ask(add(facts, setting, "flag", 1, "the flag of", &text, text_string(&expect)),
+    guide_fact_ask(add(facts, setting, "flag", 2, "the flag of", &text, text_string(&expect)),
                    GUIDE_FLAG, setting->names);
     text_release(&text);
     text_release(&expect);
@@ -219,7 +238,7 @@ static void add_default(struct guide_facts *facts, const struct setting *setting
         text_printf(&text, "The default of %s is none.", option->key);
     if (value == NULL)
         value = strcmp(option->section, "sampling") == 0 ? "the model's own" : "none";
-    guide_fact_ask(add(facts, setting, "default", 1, "the default of", &text, value),
+    guide_fact_ask(add(facts, setting, "default", 2, "the default of", &text, value),
                    GUIDE_DEFAULT, setting->names);
     text_release(&text);
 }
@@ -231,7 +250,7 @@ static void add_environment(struct guide_facts *facts, const struct setting *set
 
     text_printf(&text, "The variable is %s.", option->environment);
     guide_fact_ask(
-        add(facts, setting, "environment", 1, "the variable of", &text, option->environment),
+        add(facts, setting, "environment", 2, "the variable of", &text, option->environment),
         GUIDE_ENVIRONMENT, setting->names);
     text_release(&text);
 }
@@ -265,7 +284,7 @@ static void add_range(struct guide_facts *facts, const struct setting *setting)
         text_add(&text, ".");
     }
     guide_fact_ask(
-        add(facts, setting, "range", 1, "the values of", &text, text_string(&expect)),
+        add(facts, setting, "range", 2, "the values of", &text, text_string(&expect)),
         GUIDE_RANGE, setting->names);
     text_release(&text);
     text_release(&expect);
@@ -280,7 +299,7 @@ static void add_section(struct guide_facts *facts, const struct setting *setting
                 option->section);
     text_printf(&expect, "section %s", option->section);
     guide_fact_ask(
-        add(facts, setting, "section", 1, "the section of", &text, text_string(&expect)),
+        add(facts, setting, "section", 2, "the section of", &text, text_string(&expect)),
         GUIDE_SECTION, setting->names);
     text_release(&text);
     text_release(&expect);
@@ -295,7 +314,7 @@ static void add_change(struct guide_facts *facts, const struct setting *setting)
         text_printf(&text, "Yes, with /set %s.", option->key);
     else
         text_printf(&text, "No, %s counts from the start.", option->key);
-    guide_fact_ask(add(facts, setting, "change", 1, "changing", &text,
+    guide_fact_ask(add(facts, setting, "change", 2, "changing", &text,
                        option->at_run_time ? "/set" : "from the start"),
                    GUIDE_CHANGE, setting->names);
     text_release(&text);

@@ -194,7 +194,11 @@ static const char *words_find(const struct words_of *table, size_t n, const char
 /* What a right answer cannot leave out: the help up to its first mark. */
 static char *gist(const char *help)
 {
-    return app_copy(help, strcspn(help, ",;:("));
+    size_t n = strcspn(help, ",;:(");
+
+    while (n > 0 && help[n - 1] == ' ')
+        n--;
+    return app_copy(help, n);
 }
 
 /* "key/%s/do" */
@@ -250,20 +254,20 @@ static void add_command(struct guide_facts *facts, const struct command *command
     snprintf(usage, sizeof usage, "%s%s%s", command->name,
              command->arguments[0] != '\0' ? " " : "", command->arguments);
     struct guide_fact *fact = add(facts, "command/%1/do", "Type /%1: %2.", "/%1",
-                                  "the command /%1", 3, command->name, command->help);
+                                  "the command /%1", 4, command->name, command->help);
     guide_fact_ask(fact, GUIDE_ACTION | GUIDE_COMMAND, words != NULL ? words : help);
-    fact = add(facts, "command/%1/is", "/%1: %2.", "", "what /%1 does", 2, command->name,
+    fact = add(facts, "command/%1/is", "/%1: %2.", "", "what /%1 does", 3, command->name,
                command->help);
     free(fact->expect);
     fact->expect = app_copy(help, strlen(help));
     ask(fact, GUIDE_NAME, "/%1; the command /%1; the /%1 command; the slash command /%1",
         command->name, "");
     if (command->arguments[0] != '\0')
-        fact = add(facts, "command/%1/usage", "Usage: /%2", "/%2", "how to write /%1", 1,
+        fact = add(facts, "command/%1/usage", "Usage: /%2", "/%2", "how to write /%1", 2,
                    command->name, usage);
     else
         fact = add(facts, "command/%1/usage", "Usage: /%1, without arguments.", "/%1",
-                   "how to write /%1", 1, command->name, "");
+                   "how to write /%1", 2, command->name, "");
     ask(fact, GUIDE_USAGE, "/%1; the command /%1; the /%1 command; the slash command /%1",
         command->name, "");
     free(help);
@@ -344,7 +348,7 @@ static void add_key_name(struct guide_facts *facts, const char *name, const char
         fact->answer = joined;
     } else {
         char *expect = gist(help);
-        fact = add(facts, "key/%1/is", "%1: %2.", "", "what the key %1 does", 2, name, help);
+        fact = add(facts, "key/%1/is", "%1: %2.", "", "what the key %1 does", 3, name, help);
         free(fact->expect);
         fact->expect = expect;
         ask_key_name(fact, name);
@@ -360,7 +364,7 @@ static void add_key_row(struct guide_facts *facts, const struct key_row *row)
 
     for (size_t i = 0; i < row->n_names; i++)
         text_printf(&names, "%s%s", i > 0 ? " or " : "", row->names[i]);
-    struct guide_fact *fact = add(facts, "key/%1/do", "Press %2: ", "", "a key", 3,
+    struct guide_fact *fact = add(facts, "key/%1/do", "Press %2: ", "", "a key", 4,
                                   row->names[0], text_string(&names));
     char *answer = format_text("%1%2.", fact->answer, row->help);
     free(fact->answer);
@@ -434,7 +438,7 @@ static void add_subcommand(struct guide_facts *facts, const struct subcommand *c
         summary[strlen(summary) - 1] = '\0';
     help = gist(summary);
     struct guide_fact *fact = add(facts, "subcommand/%1/do", "Run banter %1: %2.", "banter %1",
-                                  "the subcommand %1", 2, command->name, summary);
+                                  "the subcommand %1", 3, command->name, summary);
     guide_fact_ask(fact, GUIDE_ACTION | GUIDE_SHELL, words != NULL ? words : help);
     fact = add(facts, "subcommand/%1/is", "banter %1: %2.", "", "what banter %1 does", 2,
                command->name, summary);

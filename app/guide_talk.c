@@ -30,7 +30,7 @@ static const struct talk talks[] = {
      "how are you; how do you do; how is it going; are you well; how are you today; how do you feel; "
      "what's up; are you ok; is everything all right with you; how was your day; are you fine"},
     {"Gladly. Ask me about a key, a command or a setting.",
-     "help; help me; can you help; I need help; I have a question; may I ask something; I am new here; "
+     "help; help me; can you help; I need help; I am new here; "
      "I am lost; I don't know what to do; where do I begin; how do I start; what now; I need some help; "
      "please help; could you help me; I have a problem; can I ask you something; I'm stuck"},
     {"Good. Anything else about banter?",

@@ -12,7 +12,7 @@
 #include "app/report.h"
 #include "app/subcommands.h"
 
-enum { SIZE_MAXIMUM = 10000000, SIZE_DEFAULT = 150000, BLOCK_BYTES = 1 << 16 };
+enum { SIZE_MAXIMUM = 10000000, SIZE_DEFAULT = 250000, BLOCK_BYTES = 1 << 16 };
 
 static bool read_number(const char *text, uint64_t maximum, uint64_t *number)
 {

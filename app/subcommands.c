@@ -73,7 +73,7 @@ static const struct option_flag quantize_flags[] = {
 };
 static const struct option_flag dataset_flags[] = {
     {FLAG_OUT, "out", 'o', "FOLDER", NULL, "where train.jsonl and held-out.jsonl go"},
-    {FLAG_SIZE, "size", 0, "N", NULL, "how many samples to train on [150000]"},
+    {FLAG_SIZE, "size", 0, "N", NULL, "how many samples to train on [250000]"},
     {FLAG_SEED, "seed", 0, "N", NULL, "another seed gives other samples [1]"},
     {0},
 };

@@ -38,8 +38,8 @@ def test_files(binary):
         assert kinds == {"fact", "refusal", "exercise", "chat"}, kinds
         for line in held_out:
             answer = line["messages"][-1]["content"]
-            for wanted in line["grade"].get("expect", []):
-                assert wanted in answer, line
+            named = [wanted in answer for wanted in line["grade"].get("expect", [])]
+            assert any(named) if line["grade"]["kind"] == "refusal" else all(named), line
             assert line["grade"].get("answer", answer) == answer
         asked = {question for line in train for question in questions(line)}
         for line in held_out:
