@@ -341,6 +341,8 @@ static void plan_packing(struct product *product)
     size_t row_panels = ceiling(product->m, kernel->rows);
     size_t column_panels = ceiling(product->n, kernel->columns);
 
+    if (product->k == 0)
+        return;
     /* One row of tiles reads b once: packing would be one reading more. */
     product->pack_b =
         product->b.column_stride != 1 || row_panels > 1 || product->n % kernel->columns != 0;
@@ -407,8 +409,7 @@ enum status matrix_multiply(struct pool *pool, const struct train_kernels *kerne
         return STATUS_OK;
     if (c.column_stride != 1 && c.row_stride == 1)
         turn(&product);
-    size_t n_ranges = k > 0 ? ceiling(k, INNER_MOST) : 1;
-    size_t n_inner = ceiling(ceiling(k, n_ranges), 16) * 16;
+    size_t n_inner = k > 0 ? ceiling(ceiling(k, ceiling(k, INNER_MOST)), 16) * 16 : 0;
     plan_blocks(&product, (size_t)pool_thread_count(pool));
     plan_packing(&product);
     if (!take_panels(&product, n_inner))
