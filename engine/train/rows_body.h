@@ -4,7 +4,7 @@
  * rows_LEVEL.c defines ROWS_TABLE (the table's name) and ROWS_SQRT (16 square roots) and includes
  * this file.  Elementwise loops are plain C without branches, which the compiler turns into vectors
  * as wide as the level has; an element's steps are the same in all of them.  Sums are written with
- * a vector of 16 lanes, which a narrower processor computes in pieces.
+ * 16 lanes, in vectors as wide as the level has: gcc 12 keeps wider ones in memory.
  */
 #include <string.h>
 
@@ -13,8 +13,19 @@
 
 enum { LANES = 16 };
 
-typedef float lanes __attribute__((vector_size(64)));
-typedef int32_t lane_bits __attribute__((vector_size(64)));
+#if defined(__AVX512F__)
+enum { PARTS = 1 };
+#elif defined(__AVX__)
+enum { PARTS = 2 };
+#else
+enum { PARTS = 4 };
+#endif
+
+typedef float lane_part __attribute__((vector_size(64 / PARTS)));
+typedef int32_t lane_part_bits __attribute__((vector_size(64 / PARTS)));
+struct lanes {
+    lane_part part[PARTS];
+};
 
 /* Rows are the same or apart: no element depends on another one's result. */
 #if defined(__clang__)
@@ -75,13 +86,14 @@ INLINE float row_gelu_gate(float x)
 
 /* Sums ------------------------------------------------------------------- */
 
-INLINE void lanes_load(lanes *to, const float *from)
+INLINE void lanes_load(struct lanes *to, const float *from)
 {
-    memcpy(to, from, sizeof *to);
+    for (int i = 0; i < PARTS; i++)
+        memcpy(&to->part[i], from + i * (LANES / PARTS), sizeof to->part[i]);
 }
 
 /* The last n < 16 elements, zeros behind them: a zero changes no lane. */
-INLINE void lanes_load_rest(lanes *to, const float *from, size_t n)
+INLINE void lanes_load_rest(struct lanes *to, const float *from, size_t n)
 {
     float rest[LANES] = {0};
 
@@ -89,7 +101,36 @@ INLINE void lanes_load_rest(lanes *to, const float *from, size_t n)
     lanes_load(to, rest);
 }
 
-INLINE float lanes_sum(const lanes *sums)
+/* sums += a; sums += a b; sums += a b c */
+INLINE void lanes_add(struct lanes *sums, const struct lanes *a)
+{
+    for (int i = 0; i < PARTS; i++)
+        sums->part[i] += a->part[i];
+}
+
+INLINE void lanes_add_2(struct lanes *sums, const struct lanes *a, const struct lanes *b)
+{
+    for (int i = 0; i < PARTS; i++)
+        sums->part[i] += a->part[i] * b->part[i];
+}
+
+INLINE void lanes_add_3(struct lanes *sums, const struct lanes *a, const struct lanes *b,
+                        const struct lanes *c)
+{
+    for (int i = 0; i < PARTS; i++)
+        sums->part[i] += a->part[i] * b->part[i] * c->part[i];
+}
+
+INLINE void lanes_raise(struct lanes *most, const struct lanes *a)
+{
+    for (int i = 0; i < PARTS; i++) {
+        lane_part_bits more = a->part[i] > most->part[i];
+        most->part[i] = (lane_part)(((lane_part_bits)a->part[i] & more) |
+                                    ((lane_part_bits)most->part[i] & ~more));
+    }
+}
+
+INLINE float lanes_sum(const struct lanes *sums)
 {
     float lane[LANES];
 
@@ -102,70 +143,76 @@ INLINE float lanes_sum(const lanes *sums)
 
 static float row_sum(const float *a, size_t n)
 {
-    lanes sums = {0}, x;
+    struct lanes sums = {0}, x;
     size_t i = 0;
 
     for (; i + LANES <= n; i += LANES) {
         lanes_load(&x, a + i);
-        sums += x;
+        lanes_add(&sums, &x);
     }
-    lanes_load_rest(&x, a + i, n - i);
-    sums += x;
+    if (i < n) {
+        lanes_load_rest(&x, a + i, n - i);
+        lanes_add(&sums, &x);
+    }
     return lanes_sum(&sums);
 }
 
 static float row_dot(const float *a, const float *b, size_t n)
 {
-    lanes sums = {0}, x, y;
+    struct lanes sums = {0}, x, y;
     size_t i = 0;
 
     for (; i + LANES <= n; i += LANES) {
         lanes_load(&x, a + i);
         lanes_load(&y, b + i);
-        sums += x * y;
+        lanes_add_2(&sums, &x, &y);
     }
-    lanes_load_rest(&x, a + i, n - i);
-    lanes_load_rest(&y, b + i, n - i);
-    sums += x * y;
+    if (i < n) {
+        lanes_load_rest(&x, a + i, n - i);
+        lanes_load_rest(&y, b + i, n - i);
+        lanes_add_2(&sums, &x, &y);
+    }
     return lanes_sum(&sums);
 }
 
 /* sum of a b c */
 static float row_triple(const float *a, const float *b, const float *c, size_t n)
 {
-    lanes sums = {0}, x, y, z;
+    struct lanes sums = {0}, x, y, z;
     size_t i = 0;
 
     for (; i + LANES <= n; i += LANES) {
         lanes_load(&x, a + i);
         lanes_load(&y, b + i);
         lanes_load(&z, c + i);
-        sums += x * y * z;
+        lanes_add_3(&sums, &x, &y, &z);
     }
-    lanes_load_rest(&x, a + i, n - i);
-    lanes_load_rest(&y, b + i, n - i);
-    lanes_load_rest(&z, c + i, n - i);
-    sums += x * y * z;
+    if (i < n) {
+        lanes_load_rest(&x, a + i, n - i);
+        lanes_load_rest(&y, b + i, n - i);
+        lanes_load_rest(&z, c + i, n - i);
+        lanes_add_3(&sums, &x, &y, &z);
+    }
     return lanes_sum(&sums);
 }
 
 /* n >= 1 */
 static float row_maximum(const float *a, size_t n)
 {
-    float most = a[0];
+    float most = a[0], lane[LANES];
     size_t i = 0;
 
     if (n >= LANES) {
-        lanes maxima, x;
+        struct lanes maxima, x;
 
         lanes_load(&maxima, a);
         for (i = LANES; i + LANES <= n; i += LANES) {
             lanes_load(&x, a + i);
-            lane_bits more = x > maxima;
-            maxima = (lanes)(((lane_bits)x & more) | ((lane_bits)maxima & ~more));
+            lanes_raise(&maxima, &x);
         }
+        memcpy(lane, &maxima, sizeof lane);
         for (int l = 0; l < LANES; l++)
-            most = maxima[l] > most ? maxima[l] : most;
+            most = lane[l] > most ? lane[l] : most;
     }
     for (; i < n; i++)
         most = a[i] > most ? a[i] : most;
@@ -325,52 +372,32 @@ static float row_softmax(const float *x, float *out, size_t n)
     return (float)((double)most + math_log64((double)total));
 }
 
-struct adamw_rates {
-    float scale, b1, b2, c1, c2, eps, rate, decay;
-};
-
-/* 16 values */
-INLINE void adamw_block(float *w, float *m, float *v, const float *g,
-                        const struct adamw_rates *rates)
+/* In stretches, because the square roots are the level's own vectors. */
+static void row_adamw(float *w, float *m, float *v, const float *g, size_t n, float scale,
+                      float b1, float b2, float c1, float c2, float eps, float rate,
+                      float decay)
 {
-    float first = 1.0f - rates->b1, second = 1.0f - rates->b2;
-    float step[LANES], corrected[LANES], root[LANES];
+    enum { STRETCH = 256 };
+    float first = 1.0f - b1, second = 1.0f - b2;
+    float roots[STRETCH] = {0};
 
-    for (int l = 0; l < LANES; l++) {
-        float gradient = g[l] * rates->scale;
-        float mean = rates->b1 * m[l] + first * gradient;
-        float square = rates->b2 * v[l] + second * (gradient * gradient);
-        m[l] = mean;
-        v[l] = square;
-        step[l] = mean * rates->c1;
-        corrected[l] = square * rates->c2;
-    }
-    ROWS_SQRT(corrected, root);
-    for (int l = 0; l < LANES; l++)
-        w[l] -= rates->rate * (step[l] / (root[l] + rates->eps) + rates->decay * w[l]);
-}
+    while (n > 0) {
+        size_t count = n < STRETCH ? n : STRETCH;
 
-static void row_adamw(float *restrict w, float *restrict m, float *restrict v,
-                      const float *restrict g, size_t n, float scale, float b1, float b2,
-                      float c1, float c2, float eps, float rate, float decay)
-{
-    const struct adamw_rates rates = {scale, b1, b2, c1, c2, eps, rate, decay};
-    size_t i = 0;
-
-    for (; i + LANES <= n; i += LANES)
-        adamw_block(w + i, m + i, v + i, g + i, &rates);
-    if (i < n) {
-        size_t bytes = (n - i) * sizeof(float);
-        float rest[4][LANES] = {{0}};
-
-        memcpy(rest[0], w + i, bytes);
-        memcpy(rest[1], m + i, bytes);
-        memcpy(rest[2], v + i, bytes);
-        memcpy(rest[3], g + i, bytes);
-        adamw_block(rest[0], rest[1], rest[2], rest[3], &rates);
-        memcpy(w + i, rest[0], bytes);
-        memcpy(m + i, rest[1], bytes);
-        memcpy(v + i, rest[2], bytes);
+        ROWS_LOOP
+        for (size_t i = 0; i < count; i++) {
+            float gradient = g[i] * scale;
+            m[i] = b1 * m[i] + first * gradient;
+            v[i] = b2 * v[i] + second * (gradient * gradient);
+            roots[i] = v[i] * c2;
+        }
+        for (size_t i = 0; i < count; i += LANES)
+            ROWS_SQRT(roots + i, roots + i);
+        ROWS_LOOP
+        for (size_t i = 0; i < count; i++)
+            w[i] -= rate * (m[i] * c1 / (roots[i] + eps) + decay * w[i]);
+        w += count, m += count, v += count, g += count;
+        n -= count;
     }
 }
 
