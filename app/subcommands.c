@@ -95,7 +95,7 @@ static const struct option_flag train_flags[] = {
     {FLAG_SAMPLING, "sampling", 0, "LIST", NULL,
      "the model's own settings: temperature=0.7,top_k=20 ..."},
     {FLAG_STEPS, "steps", 0, "N", NULL, "steps of the optimiser [1000]"},
-    {FLAG_BATCH, "batch", 0, "TOKENS", NULL, "tokens of a step, at least [8192]"},
+    {FLAG_BATCH, "batch", 0, "TOKENS", NULL, "tokens of a step, about [8192]"},
     {FLAG_MICRO, "micro", 0, "TOKENS", NULL, "tokens of one pass, at most [2048]"},
     {FLAG_OPTIMIZER, "optimizer", 0, "NAME", train_optimizers, "adamw, adam or sgd [adamw]"},
     {FLAG_LEARNING_RATE, "learning-rate", 0, "X", NULL, "at its highest [0.001]"},

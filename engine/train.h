@@ -51,7 +51,7 @@ struct train_settings {
 
     uint64_t seed;
     uint64_t n_steps;
-    uint32_t batch_tokens; /* of an optimiser step */
+    uint32_t batch_tokens; /* of an optimiser step, about: it takes whole passes */
     uint32_t micro_tokens; /* of one pass; gradients add up over passes */
     const char *optimizer; /* "adamw", "adam", "sgd" */
     double learning_rate, floor_share, weight_decay, beta1, beta2, clip_norm;

@@ -275,7 +275,8 @@ enum status data_order_step(struct data_order *order, struct data_step *step,
         status = take_piece(order, &n_predicted, error);
         if (status != STATUS_OK)
             return status;
-    } while (order->n_pieces > n_before && order->n_rows < order->settings.batch_tokens);
+    } while (order->n_pieces > n_before &&
+             order->n_rows + order->settings.micro_tokens / 2 <= order->settings.batch_tokens);
     point_batches(order, n_predicted);
     *step = (struct data_step){order->batches, order->n_pieces, order->n_rows, n_predicted};
     return STATUS_OK;

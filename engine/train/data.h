@@ -3,8 +3,8 @@
  *
  * In each epoch every sequence comes once, in an order that a hash of seed and epoch gives.  A
  * micro-batch takes whole sequences, in that order, until micro_tokens would be passed (a sequence
- * that is longer alone is cut); a step takes micro-batches until batch_tokens are reached.  So the
- * place in the data is (epoch, cursor), and a step is a function of it.
+ * that is longer alone is cut); a step takes as many micro-batches as come closest to batch_tokens,
+ * one at least.  So the place in the data is (epoch, cursor), and a step is a function of it.
  *
  * A sequence of n ids gives n - 1 rows: row i reads id i and predicts id i + 1, unless that one is a
  * part of the prompt.
