@@ -1,8 +1,8 @@
 /*
- * guide_dataset.c - the mix of samples, and the guard that keeps what is held out out of training
+ * guide_dataset.c - the mix of samples, and the guard that keeps training clean
  *
- * What is held out is made first.  A sample of training that holds a held-out question, wording or
- * mark of a frame anywhere, also by chance, is dropped and drawn again.
+ * What is held out is made first.  A sample of training that holds a held-out question, wording
+ * or mark of a frame anywhere, also by chance, is dropped and drawn again.
  */
 #include "app/guide_dataset.h"
 
@@ -123,7 +123,7 @@ bool guide_dataset_is_held_out(const struct guide_dataset *dataset, const char *
     return set_has(&dataset->questions, hash_phrase(hashes, n));
 }
 
-/* Samples ------------------------------------------------------------------------------------ */
+/* Samples -------------------------------------------------------------------------------- */
 
 void guide_sample_clear(struct guide_sample *sample)
 {
@@ -257,7 +257,7 @@ const struct guide_sample *guide_dataset_held_out(const struct guide_dataset *da
     return &dataset->held_out[i];
 }
 
-/* Training ----------------------------------------------------------------------------------- */
+/* Training ------------------------------------------------------------------------------- */
 
 static const char *const systems[] = {
     "You are a helpful assistant.",
@@ -317,7 +317,7 @@ void guide_dataset_train(struct guide_dataset *dataset, uint64_t i, struct guide
     sample->system = has_system ? systems[system] : NULL;
 }
 
-/* Writing ------------------------------------------------------------------------------------ */
+/* Writing -------------------------------------------------------------------------------- */
 
 static void add_string(struct text_buffer *out, const char *text)
 {

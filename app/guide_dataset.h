@@ -75,7 +75,7 @@ const struct guide_sample *guide_dataset_held_out(const struct guide_dataset *da
 /* Sample number i of training; the same for the same seed and i. */
 void guide_dataset_train(struct guide_dataset *dataset, uint64_t i,
                          struct guide_sample *sample);
-/* Does this text hold anything that is held out: a question, a wording or the mark of a frame? */
+/* Does this text hold what is held out: a question, a wording or the mark of a frame? */
 bool guide_dataset_is_held_out(const struct guide_dataset *dataset, const char *text);
 /* One line of JSON, with its newline; graded: with what a right answer is. */
 void guide_sample_write(const struct guide_sample *sample, bool graded,

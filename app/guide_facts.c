@@ -133,7 +133,7 @@ size_t guide_fact_find(const struct guide_facts *facts, const char *id)
     return i;
 }
 
-/* Holding out -------------------------------------------------------------------------------- */
+/* Holding out ---------------------------------------------------------------------------- */
 
 /* All wordings of all facts as plain words. */
 struct wording_view {

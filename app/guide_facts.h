@@ -62,16 +62,16 @@ struct guide_facts {
     size_t n_facts, room;
 };
 
-/* All facts, from the tables of the program and from the texts; wordings are held out by rule. */
+/* All facts, from the program's tables and from the texts; wordings are held out by rule. */
 void guide_facts_make(struct guide_facts *facts);
 void guide_facts_release(struct guide_facts *facts);
 /* Index by id; n_facts when there is none. */
 size_t guide_fact_find(const struct guide_facts *facts, const char *id);
 
 /*
- * For the sources of facts.  patterns: wordings with ';' between them; "(a|b|)" stands for each of
- * its parts; a wording that begins with '?' is a whole question.  The fact stays valid until the
- * next one is added.
+ * For the sources of facts.  patterns: wordings with ';' between them; "(a|b|)" stands for each
+ * of its parts; a wording that begins with '?' is a whole question.  The fact stays valid until
+ * the next one is added.
  */
 struct guide_fact *guide_fact_add(struct guide_facts *facts, const char *id, const char *answer,
                                   const char *expect, const char *about, unsigned weight);

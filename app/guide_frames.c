@@ -62,7 +62,8 @@ static const struct guide_frame frames[] = {
     {GUIDE_COMMAND, "with which command can I {x}?"},
     {GUIDE_COMMAND, "name the command to {x}."}, {GUIDE_COMMAND, "what should I type to {x}?"},
     {GUIDE_COMMAND, "tell me the command to {x}."},
-    {GUIDE_COMMAND, "which command lets me {x}?"}, {GUIDE_COMMAND, "what command is it to {x}?"},
+    {GUIDE_COMMAND, "which command lets me {x}?"}, {GUIDE_COMMAND, "what command is it to "
+     "{x}?"},
 
     {GUIDE_SETTING, "which setting do I use to {x}?"},
     {GUIDE_SETTING, "what setting lets me {x}?"}, {GUIDE_SETTING, "is there a setting to {x}?"},
@@ -131,7 +132,8 @@ static const struct guide_frame frames[] = {
     {GUIDE_ENVIRONMENT, "name the environment variable of {x}."},
     {GUIDE_ENVIRONMENT, "what variable is it for {x}?"},
     {GUIDE_ENVIRONMENT, "which variable do I export to set {x}?"},
-    {GUIDE_ENVIRONMENT, "export {x}: which variable?"}, {GUIDE_ENVIRONMENT, "variable for {x}?"},
+    {GUIDE_ENVIRONMENT, "export {x}: which variable?"}, {GUIDE_ENVIRONMENT, "variable for "
+     "{x}?"},
     {GUIDE_ENVIRONMENT, "what do I export to change {x}?"},
     {GUIDE_ENVIRONMENT, "{x} in the environment?"},
 
@@ -176,7 +178,8 @@ static const struct guide_frame frames[] = {
     {GUIDE_CHANGE, "{x}: can it be changed later?"},
     {GUIDE_CHANGE, "can {x} change while banter is running?"},
     {GUIDE_CHANGE, "can I change {x} while it runs?"},
-    {GUIDE_CHANGE, "may {x} be changed later?"}, {GUIDE_CHANGE, "can {x} be changed in the chat?"},
+    {GUIDE_CHANGE, "may {x} be changed later?"}, {GUIDE_CHANGE, "can {x} be changed in the "
+     "chat?"},
     {GUIDE_CHANGE, "can I change {x} at run time?"},
 
     {GUIDE_SET, "how do I set {x}?"}, {GUIDE_SET, "how do I change {x}?"},
@@ -206,7 +209,8 @@ static const struct guide_frame frames[] = {
     {GUIDE_CODE, "exit status {x}?"}, {GUIDE_CODE, "meaning of exit code {x}?"},
     {GUIDE_CODE, "what does exit status {x} mean?"}, {GUIDE_CODE, "what is code {x}?"},
 
-    {GUIDE_MEANS, "which exit code means {x}?"}, {GUIDE_MEANS, "what is the exit code for {x}?"},
+    {GUIDE_MEANS, "which exit code means {x}?"}, {GUIDE_MEANS, "what is the exit code for "
+     "{x}?"},
     {GUIDE_MEANS, "exit code for {x}?"}, {GUIDE_MEANS, "what does banter return for {x}?"},
     {GUIDE_MEANS, "what exit status do I get for {x}?"},
     {GUIDE_MEANS, "which code stands for {x}?"}, {GUIDE_MEANS, "exit status for {x}?"},
@@ -243,7 +247,8 @@ static const struct guide_frame frames[] = {
 
     {GUIDE_COUNTRY, "what is the capital of {x}?"},
     {GUIDE_COUNTRY, "how many people live in {x}?"}, {GUIDE_COUNTRY, "where is {x}?"},
-    {GUIDE_COUNTRY, "what language do they speak in {x}?"}, {GUIDE_COUNTRY, "how large is {x}?"},
+    {GUIDE_COUNTRY, "what language do they speak in {x}?"}, {GUIDE_COUNTRY, "how large is "
+     "{x}?"},
     {GUIDE_COUNTRY, "what is the weather in {x}?"}, {GUIDE_COUNTRY, "how far is {x}?"},
     {GUIDE_COUNTRY, "tell me the history of {x}."}, {GUIDE_COUNTRY, "tell me about {x}."},
     {GUIDE_COUNTRY, "what can I visit in {x}?"}, {GUIDE_COUNTRY, "is {x} worth a trip?"},
@@ -263,7 +268,8 @@ static const struct guide_frame frames[] = {
 
     {GUIDE_WRITING, "write a poem about {x}."}, {GUIDE_WRITING, "write an essay about {x}."},
     {GUIDE_WRITING, "tell me a story about {x}."}, {GUIDE_WRITING, "tell me a joke about {x}."},
-    {GUIDE_WRITING, "compose a song about {x}."}, {GUIDE_WRITING, "write a blog post about {x}."},
+    {GUIDE_WRITING, "compose a song about {x}."}, {GUIDE_WRITING, "write a blog post about "
+     "{x}."},
     {GUIDE_WRITING, "summarise the latest news about {x}."},
     {GUIDE_WRITING, "give me ten ideas about {x}."}, {GUIDE_WRITING, "draw a picture of {x}."},
 };
@@ -286,7 +292,8 @@ static const struct guide_frame follows[] = {
     {GUIDE_FOLLOW_ENVIRONMENT, "as an environment variable?"},
     {GUIDE_FOLLOW_RANGE, "which values can it have?"}, {GUIDE_FOLLOW_RANGE, "and the range?"},
     {GUIDE_FOLLOW_RANGE, "what values does it take?"},
-    {GUIDE_FOLLOW_RANGE, "what are its limits?"}, {GUIDE_FOLLOW_RANGE, "what is allowed for it?"},
+    {GUIDE_FOLLOW_RANGE, "what are its limits?"}, {GUIDE_FOLLOW_RANGE, "what is allowed for "
+     "it?"},
     {GUIDE_FOLLOW_SECTION, "and in the config file?"},
     {GUIDE_FOLLOW_SECTION, "where does it go in config.yaml?"},
     {GUIDE_FOLLOW_SECTION, "in which section is it?"},
@@ -299,7 +306,8 @@ static const struct guide_frame follows[] = {
     {GUIDE_FOLLOW_IS, "what does that do?"}, {GUIDE_FOLLOW_IS, "and what does it do?"},
     {GUIDE_FOLLOW_IS, "what is that?"}, {GUIDE_FOLLOW_IS, "what does it mean?"},
     {GUIDE_FOLLOW_IS, "explain that please"}, {GUIDE_FOLLOW_IS, "what exactly does that do?"},
-    {GUIDE_FOLLOW_USAGE, "what arguments does it take?"}, {GUIDE_FOLLOW_USAGE, "how do I use it?"},
+    {GUIDE_FOLLOW_USAGE, "what arguments does it take?"}, {GUIDE_FOLLOW_USAGE, "how do I use "
+     "it?"},
     {GUIDE_FOLLOW_USAGE, "what can I give it?"}, {GUIDE_FOLLOW_USAGE, "and its arguments?"},
     {GUIDE_FOLLOW_USAGE, "how exactly do I write it?"},
     {GUIDE_FOLLOW_OPPOSITE, "and the other way round?"},
@@ -324,7 +332,8 @@ static const struct guide_frame follows[] = {
     {GUIDE_FOLLOW_SET, "how can I set it?"}, {GUIDE_FOLLOW_SET, "and how do I set it?"},
     {GUIDE_FOLLOW_IS, "what does it do?"}, {GUIDE_FOLLOW_IS, "and what is it?"},
     {GUIDE_FOLLOW_USAGE, "arguments?"}, {GUIDE_FOLLOW_USAGE, "which arguments?"},
-    {GUIDE_FOLLOW_OPPOSITE, "the opposite?"}, {GUIDE_FOLLOW_OPPOSITE, "and the opposite of it?"},
+    {GUIDE_FOLLOW_OPPOSITE, "the opposite?"}, {GUIDE_FOLLOW_OPPOSITE, "and the opposite of "
+     "it?"},
 };
 /* clang-format on */
 

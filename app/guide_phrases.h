@@ -34,7 +34,7 @@ enum guide_follow {
 };
 
 /*
- * The lower-case words of a text with single blanks between them: what two texts are compared by.
+ * The lower-case words of a text with single blanks between them: what texts are compared by.
  * Letters, digits and the characters of names (/ _ - + ^ . < >) stay.  The caller frees it.
  */
 char *guide_words(const char *text);
@@ -48,8 +48,8 @@ bool guide_frame_held_out(size_t frame);
 size_t guide_frame_count(void);
 const struct guide_frame *guide_frame(size_t frame);
 /*
- * The words that mark a held-out frame or follow-up, number i; NULL behind the last.  They stand
- * in no text that is trained on.
+ * The words that mark a held-out frame or follow-up, number i; NULL behind the last.  They
+ * stand in no text that is trained on.
  */
 const char *guide_frame_mark(size_t i);
 

@@ -243,7 +243,7 @@ static void ask(struct guide_fact *fact, unsigned kinds, const char *patterns, c
     free(text);
 }
 
-/* Commands of the chat ------------------------------------------------------------------------- */
+/* Commands of the chat --------------------------------------------------------------------- */
 
 static void add_command(struct guide_facts *facts, const struct command *command)
 {
@@ -273,7 +273,7 @@ static void add_command(struct guide_facts *facts, const struct command *command
     free(help);
 }
 
-/* Keys --------------------------------------------------------------------------------------- */
+/* Keys ----------------------------------------------------------------------------------- */
 
 /* Other ways to write the name of a key. */
 static void ask_key_name(struct guide_fact *fact, const char *name)
@@ -392,7 +392,7 @@ static void add_keys(struct guide_facts *facts, const char *text)
     }
 }
 
-/* Subcommands -------------------------------------------------------------------------------- */
+/* Subcommands ---------------------------------------------------------------------------- */
 
 static void add_flag(struct guide_facts *facts, const char *command,
                      const struct option_flag *flag)

@@ -43,7 +43,7 @@ const struct guide_fact *guide_fact_pick(struct guide_random *random,
 
     for (size_t i = 0; i < facts->n_facts; i++)
         total += facts->facts[i].weight;
-    at = guide_below(random, total);
+    at = guide_below(random, total > 0 ? total : 1);
     for (size_t i = 0; i < facts->n_facts; i++) {
         if (at < facts->facts[i].weight)
             return &facts->facts[i];
