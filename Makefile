@@ -53,6 +53,8 @@ $(BUILD)/engine/train/%_avx512.o:   isa := -mavx2 -mfma -mavx512f -mavx512bw -ma
 # it.  ASan watches its memory.
 ifdef SANITIZE
 isa_sanitize := -fno-sanitize=undefined
+# The scans in plain C are unrolled too; gcc's notes for the debugger take longest.
+$(BUILD)/engine/train/scan_generic.o: optimise := -O2 -fno-var-tracking
 endif
 $(BUILD)/engine/kernels/%_avx2.o $(BUILD)/engine/kernels/%_avx512.o: isa += $(isa_sanitize)
 $(BUILD)/engine/train/%_avx2.o $(BUILD)/engine/train/%_avx512.o: isa += $(isa_sanitize)
