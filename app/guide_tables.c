@@ -36,9 +36,10 @@ static const struct words_of command_words[] = {
      "(set|change|give|write|see|show|define) (the|a) system (prompt|message); tell the "
      "model (who it is|how to behave); give (general|standing) instructions; make the "
      "model play a role"},
-    {"think",
-     "(change|control|set) (thinking|the thinking); (choose|say) whether the model "
-     "thinks; (change|control) how much the model thinks; (switch|change) the thinking mode"},
+    {"think", "(change|control|set) (thinking|the thinking) (in the chat|while chatting|); "
+              "(choose|say) "
+              "whether the model thinks in the chat; (change|control) how much the model "
+              "thinks"},
     {"set",
      "(change|alter|modify|adjust) (a setting|settings|an option|the settings); set a "
      "(setting|value|option) (in the chat|while chatting|); (change|alter) settings (while "
@@ -405,7 +406,7 @@ static void add_flag(struct guide_facts *facts, const char *command,
     snprintf(written, sizeof written, "%s%s%s", name, flag->argument != NULL ? " " : "",
              flag->argument != NULL ? flag->argument : "");
     struct guide_fact *fact =
-        add(facts, "flag/%1/is", "%2: ", "", "the flag of %1", 1, name, written);
+        add(facts, "flag/%1/is", "%2: ", "", "the flag of %1", 2, name, written);
     char *answer = format_text("%1%2.", fact->answer, flag->help);
     free(fact->answer);
     free(fact->expect);
