@@ -1,10 +1,10 @@
 /*
- * elementwise.h - one kernel over all elements of tensors of the same shape, whatever their strides
+ * elementwise.h - one kernel over all elements of tensors of one shape and any strides
  *
- * Dimensions that all operands run through alike are joined, so that contiguous tensors are one long
- * row.  A row of an operand that is not dense is copied to a small buffer and back.  An operand that
- * is added to may be broadcast (stride 0): its element then gets its terms in the order of their
- * indices, on one thread.
+ * Dimensions that all operands run through alike are joined, so that contiguous tensors are one
+ * long row.  A row of an operand that is not dense is copied to a small buffer and back.  An
+ * operand that is added to may be broadcast (stride 0): its element then gets its terms in the
+ * order of their indices, on one thread.
  */
 #ifndef ENGINE_TRAIN_ELEMENTWISE_H
 #define ENGINE_TRAIN_ELEMENTWISE_H
@@ -38,7 +38,10 @@ struct elementwise {
 /* Over the shape of a tensor. */
 void elementwise_start(struct elementwise *work, const struct tensor *shape,
                        elementwise_kernel kernel, float factor);
-/* One more operand: data with the layout of a tensor of that shape (its values or its gradient). */
+/*
+ * One more operand: data with the layout of a tensor of that shape (its values or its
+ * gradient).
+ */
 void elementwise_operand(struct elementwise *work, const struct tensor *layout, float *data,
                          enum operand_use use);
 void elementwise_run(struct elementwise *work, struct tape *tape);

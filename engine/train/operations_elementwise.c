@@ -1,9 +1,9 @@
 /*
  * operations_elementwise.c - functions of one or two tensors, element by element
  *
- * An operation is a row of kernels: forward on (a, b, out), and for each input one that adds to its
- * gradient, on (d_out, a, b, out, d_input).  An operation of one input has b = a.  Inputs are gone
- * back to one after the other, since they may be views of one tensor.
+ * An operation is a row of kernels: forward on (a, b, out), and for each input one that adds to
+ * its gradient, on (d_out, a, b, out, d_input).  An operation of one input has b = a.  Inputs
+ * are gone back to one after the other, since they may be views of one tensor.
  */
 #include <string.h>
 

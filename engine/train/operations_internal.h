@@ -17,7 +17,7 @@ void operation_record(struct tape *tape, const struct tensor *out,
                       void (*backward)(struct tape *tape, void *context), const void *context,
                       size_t n_bytes);
 
-/* Rows: the last dimension, all others counted together ----------------------------------------- */
+/* Rows: the last dimension, all others counted together ------------------------------------ */
 
 /* x, or a contiguous copy where its rows are not dense or not apart from each other. */
 struct tensor *rows_dense(struct tape *tape, struct tensor *x);

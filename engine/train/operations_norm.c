@@ -97,7 +97,10 @@ static void rms_back_rows(void *context, size_t first, size_t count)
     }
 }
 
-/* A range of columns of the weight's gradient: sum over rows of d_out x inverse, rows ascending. */
+/*
+ * A range of columns of the weight's gradient: sum over rows of d_out x inverse, rows
+ * ascending.
+ */
 static void rms_back_weight(void *context, size_t first, size_t count)
 {
     const struct row_step *step = context;

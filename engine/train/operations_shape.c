@@ -5,7 +5,9 @@
 
 #include "engine/train/operations_internal.h"
 
-/* A part of one tensor that lies in another: from a's values to b's, from b's gradient to a's. */
+/*
+ * A part of one tensor that lies in another: from a's values to b's, from b's gradient to a's.
+ */
 struct copy_step {
     struct tensor *from, *to;
 };

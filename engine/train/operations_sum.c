@@ -1,8 +1,8 @@
 /*
  * operations_sum.c - sums and means
  *
- * A sum is an elementwise step that adds to a broadcast result; the way back is the same one with
- * the roles exchanged.
+ * A sum is an elementwise step that adds to a broadcast result; the way back is the same one
+ * with the roles exchanged.
  */
 #include <string.h>
 

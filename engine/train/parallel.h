@@ -12,8 +12,8 @@
 typedef void (*range_job)(void *context, size_t first, size_t count);
 
 /*
- * Run job on ranges that cover [0, n_units) and start at multiples of grain.  work: elements of all
- * units together, so that small jobs stay on this thread.
+ * Run job on ranges that cover [0, n_units) and start at multiples of grain.  work: elements of
+ * all units together, so that small jobs stay on this thread.
  */
 void parallel_ranges(struct tape *tape, size_t n_units, size_t grain, size_t work,
                      range_job job, void *context);

@@ -1,10 +1,11 @@
 /*
  * tape.c - memory of a step, and the records that lead back
  *
- * Memory is a list of big blocks; an allocation moves an offset forward in the current block, or
- * goes on to a later block that it fits.  tape_reset() starts again at the first block, so that a
- * step of a shape that was seen before takes nothing from the system.  What an allocation leaves
- * behind in a block is lost until the reset; blocks are large beside the largest tensors.
+ * Memory is a list of big blocks; an allocation moves an offset forward in the current block,
+ * or goes on to a later block that it fits.  tape_reset() starts again at the first block, so
+ * that a step of a shape that was seen before takes nothing from the system.  What an
+ * allocation leaves behind in a block is lost until the reset; blocks are large beside the
+ * largest tensors.
  */
 #include "engine/train/tensor.h"
 
@@ -134,7 +135,10 @@ struct tensor *tape_fail(struct tape *tape, enum status status, const char *form
     return NULL;
 }
 
-/* Large blocks ask for large pages: the values of a step pass through memory once, page by page. */
+/*
+ * Large blocks ask for large pages: the values of a step pass through memory once, page by
+ * page.
+ */
 static void *page_memory(size_t n_bytes)
 {
     bool large = n_bytes >= 2 * LARGE_PAGE;

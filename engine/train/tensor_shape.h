@@ -11,7 +11,9 @@ enum { TENSOR_ALIGNMENT = 64 };
 /* Of one tensor; a size in bytes then never wraps. */
 #define MOST_ELEMENTS ((uint64_t)1 << 40)
 
-/* Shape and contiguous strides, no data.  false: not 1 .. 4 dimensions, or too many elements. */
+/*
+ * Shape and contiguous strides, no data.  false: not 1 .. 4 dimensions, or too many elements.
+ */
 bool tensor_shape_set(struct tensor *tensor, uint32_t n_dimensions, const size_t *shape);
 /* Bytes of a contiguous tensor's values, in whole lines of TENSOR_ALIGNMENT. */
 size_t tensor_data_bytes(const struct tensor *tensor);

@@ -1,11 +1,11 @@
 /*
  * gradient_check.h - an operation of the tape against a second one, written in double
  *
- * A case names the shapes of its inputs (random numbers fill them), a forward pass on the tape and
- * the same function in double, written independently.  gradient_check() compares the values, and the
- * gradients of a random weighted sum of the result with central differences of the double function.
- * The other checks are for the same cases: bytes that do not depend on threads and kernel level, and
- * a tape that runs out of memory anywhere.
+ * A case names the shapes of its inputs (random numbers fill them), a forward pass on the tape
+ * and the same function in double, written independently.  gradient_check() compares the
+ * values, and the gradients of a random weighted sum of the result with central differences of
+ * the double function.  The other checks are for the same cases: bytes that do not depend on
+ * threads and kernel level, and a tape that runs out of memory anywhere.
  */
 #ifndef TESTS_UNIT_GRADIENT_CHECK_H
 #define TESTS_UNIT_GRADIENT_CHECK_H
@@ -294,7 +294,9 @@ static inline void gradient_same_bytes(const struct gradient_case *test,
             fail_msg("%s: gradients of input %zu depend on %s", test->name, i, what);
 }
 
-/* The same bytes with 1, 2 and 3 threads and at every kernel level; for sizes that are split. */
+/*
+ * The same bytes with 1, 2 and 3 threads and at every kernel level; for sizes that are split.
+ */
 static inline void gradient_check_bytes(const struct gradient_case *test)
 {
     static const enum kernel_level levels[] = {KERNEL_LEVEL_GENERIC, KERNEL_LEVEL_AVX2,

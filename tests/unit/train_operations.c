@@ -1,11 +1,12 @@
 /*
- * train_operations.c - values and gradients of elementwise operations, shapes, sums and products
+ * train_operations.c - values and gradients of elementwise operations, shapes, sums and
+ * products
  */
 #include "tests/unit/gradient_layout.h"
 
 #include "engine/train/operations.h"
 
-/* Functions of one tensor ------------------------------------------------------------------------ */
+/* Functions of one tensor ------------------------------------------------------------------ */
 
 struct unary {
     struct tensor *(*operation)(struct tape *tape, struct tensor *x);
@@ -127,7 +128,7 @@ static void rows_longer_than_a_stage(void **state)
                                                .context = &unaries[4].unary});
 }
 
-/* Functions of two tensors ----------------------------------------------------------------------- */
+/* Functions of two tensors ----------------------------------------------------------------- */
 
 struct binary {
     const char *name;
@@ -260,7 +261,7 @@ static void views_of_one_tensor_overlap(void **state)
     }
 }
 
-/* Dropout ---------------------------------------------------------------------------------------- */
+/* Dropout ---------------------------------------------------------------------------------- */
 
 static struct tensor *dropout_forward(struct tape *tape, const struct gradient_case *test,
                                       struct tensor *const *inputs)
@@ -335,7 +336,7 @@ static void dropout_zeroes_its_share(void **state)
     assert_true(n_other > N * 41 / 100 && n_other < N * 43 / 100); /* 2 * 0.3 * 0.7 */
 }
 
-/* Shapes ----------------------------------------------------------------------------------------- */
+/* Shapes ----------------------------------------------------------------------------------- */
 
 /* Transpose, slice, reshape of a copy, broadcast: a chain of all views. */
 static struct tensor *views_forward(struct tape *tape, const struct gradient_case *test,
@@ -469,7 +470,7 @@ static void shapes_go_back(void **state)
                                            .inputs = {{2, {7, 33}, 0, 0, false}}});
 }
 
-/* Sums ------------------------------------------------------------------------------------------- */
+/* Sums ------------------------------------------------------------------------------------- */
 
 /* number[1]: the dimension, or 9 for all; number[2]: the mean */
 static struct tensor *sum_forward(struct tape *tape, const struct gradient_case *test,
@@ -531,7 +532,7 @@ static void sums_go_back(void **state)
                                            .number = {0, 9, 0}});
 }
 
-/* Products --------------------------------------------------------------------------------------- */
+/* Products --------------------------------------------------------------------------------- */
 
 static void product_reference(const struct gradient_case *test, const double *const *inputs,
                               double *out)
@@ -620,7 +621,7 @@ static void product_with_itself(void **state)
                                            .inputs = {{2, {7, 17}, 0, 0, false}}});
 }
 
-/* Threads, levels -------------------------------------------------------------------------------- */
+/* Threads, levels -------------------------------------------------------------------------- */
 
 static const int32_t *many_rows(void)
 {

@@ -1,6 +1,6 @@
 /*
- * train_operations_rows.c - softmax, norms and the loss; operations together; a tape that does not
- * record, that fails and that has no memory
+ * train_operations_rows.c - softmax, norms and the loss; operations together; a tape that does
+ * not record, that fails and that has no memory
  */
 #include "tests/unit/gradient_layout.h"
 
@@ -12,7 +12,7 @@ static const struct gradient_input row_inputs[LAYOUT_COUNT] = {{3, {3, 7, 17}, 0
                                                                {2, {1, 17}, 0, 0, false},
                                                                {3, {3, 7, 1}, 0, 0, false}};
 
-/* Softmax, RMSNorm, L2 norm, LayerNorm ----------------------------------------------------------- */
+/* Softmax, RMSNorm, L2 norm, LayerNorm ----------------------------------------------------- */
 
 enum row_function { SOFTMAX, RMS_NORM, L2_NORM, LAYER_NORM };
 
@@ -99,7 +99,9 @@ static void functions_of_rows(void **state)
             size_t most = function == RMS_NORM ? 2 : function == LAYER_NORM ? 3 : 1;
             for (size_t n_inputs = 1; n_inputs <= most; n_inputs++) {
                 test = rows_case((enum row_function)function, layout, n_inputs);
-                /* A row of one value repeated: both are constant, there is nothing to compare. */
+                /*
+                 * A row of one value repeated: both are constant, there is nothing to compare.
+                 */
                 if (layout == LAYOUT_WIDE && (function == SOFTMAX || function == LAYER_NORM))
                     continue;
                 gradient_check(&test);
@@ -144,7 +146,7 @@ static void softmax_of_large_numbers(void **state)
     gradient_check(&test);
 }
 
-/* Cross-entropy ---------------------------------------------------------------------------------- */
+/* Cross-entropy ---------------------------------------------------------------------------- */
 
 static const int32_t targets[] = {3, -1, 0, 16, 3, -5, 7};
 static const float target_weights[] = {1, 2, 0.5f, 0, 3, 1, 0.25f};
@@ -205,11 +207,12 @@ static void rows_without_target_have_no_gradient(void **state)
     gradient_run_close(&run);
 }
 
-/* Operations together ---------------------------------------------------------------------------- */
+/* Operations together ---------------------------------------------------------------------- */
 
 /*
- * x [7][16] by tokens; h = rms_norm(x) w1^T; y = x + (swiglu of the halves of h) w2^T; heads of y
- * normalised, with softmax over heads turned round; the loss of y x^T.  x is used in five places.
+ * x [7][16] by tokens; h = rms_norm(x) w1^T; y = x + (swiglu of the halves of h) w2^T; heads of
+ * y normalised, with softmax over heads turned round; the loss of y x^T.  x is used in five
+ * places.
  */
 static struct tensor *network_forward(struct tape *tape, const struct gradient_case *test,
                                       struct tensor *const *inputs)
@@ -359,7 +362,7 @@ static void no_records_without_recording(void **state)
     gradient_run_close(&run);
 }
 
-/* Refusals --------------------------------------------------------------------------------------- */
+/* Refusals --------------------------------------------------------------------------------- */
 
 static struct tensor *wrong(struct tape *tape, struct tensor *x, int which)
 {

@@ -1,6 +1,6 @@
 /*
- * train_tensor.c - shapes, views and the tape: memory that is used again, records in reverse order,
- * failures that stay
+ * train_tensor.c - shapes, views and the tape: memory that is used again, records in reverse
+ * order, failures that stay
  */
 #include <setjmp.h>
 #include <stdarg.h>
