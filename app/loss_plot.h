@@ -19,8 +19,8 @@ struct loss_plot {
 };
 
 /*
- * Add the drawing, lines of at most `width` columns: the mean training loss of each place as a line,
- * held-out losses as single marks.  Nothing for no points.
+ * Add the drawing, lines of at most `width` columns: the mean training loss of each place as a
+ * line, held-out losses as single marks.  Nothing for no points.
  */
 void loss_plot_draw(const struct loss_plot *plot, struct text_buffer *out);
 

@@ -40,8 +40,6 @@ static double seconds_now(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* Data ------------------------------------------------------------------------------------------- */
-
 static int open_vocabulary(struct train *train)
 {
     struct train_settings *s = &train->options.settings;
@@ -94,7 +92,13 @@ static int read_data(struct train *train)
     return 0;
 }
 
-/* While it goes ---------------------------------------------------------------------------------- */
+/* Of a terminal; 0: it does not say, or is none. */
+static unsigned columns_of(int fd)
+{
+    struct winsize size;
+
+    return ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
 
 static void write_duration(char *buffer, size_t n_bytes, double seconds)
 {
@@ -132,8 +136,11 @@ static void tell(struct train *train, const struct train_progress *progress)
         return;
     train->told = now;
     write_line(train, progress, &line);
+    /* A line that wraps could not be drawn over. */
+    unsigned columns = columns_of(STDERR_FILENO);
+    int shown = columns > 1 && line.n_bytes >= columns ? (int)columns - 1 : (int)line.n_bytes;
     if (train->terminal)
-        fprintf(stderr, "\r%s\033[K%s", text_string(&line), last ? "\n" : "");
+        fprintf(stderr, "\r%.*s\033[K%s", shown, text_string(&line), last ? "\n" : "");
     else
         fprintf(stderr, "%s\n", text_string(&line));
     fflush(stderr);
@@ -172,25 +179,15 @@ static void on_progress(void *context, const struct train_progress *progress)
     tell(train, progress);
 }
 
-/* The end ---------------------------------------------------------------------------------------- */
-
-static unsigned terminal_columns(void)
-{
-    struct winsize size;
-
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-        return size.ws_col;
-    return PLOT_COLUMNS;
-}
-
 static void plot(struct train *train)
 {
     bool ascii = config_values(train->invocation->store)->ascii ||
                  strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
+    unsigned columns = columns_of(STDOUT_FILENO);
     const struct loss_plot drawing = {
         .points = train->result.curve,
         .n_points = train->result.n_points,
-        .width = terminal_columns(),
+        .width = columns > 0 ? columns : PLOT_COLUMNS,
         .height = PLOT_LINES,
         .ascii = ascii,
     };

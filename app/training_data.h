@@ -4,9 +4,9 @@
  * A file whose name ends in .jsonl holds one JSON object on each line:
  *   {"messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}]}
  *   {"text": "..."}
- * Of a chat the last message, the assistant's, is learnt; what is before it is rendered as the chat
- * would.  "thinking" beside its content, or "think": true, makes it an answer that thinks.  Any other
- * file is plain text.  Text is cut in windows.  No text makes a control token.
+ * Of a chat the last message, the assistant's, is learnt; what is before it is rendered as the
+ * chat would.  "thinking" beside its content, or "think": true, makes it an answer that thinks.
+ * Any other file is plain text.  Text is cut in windows.  No text makes a control token.
  *
  * Thread: the main thread.
  */

@@ -1,7 +1,8 @@
 /*
  * train.h - training a model of the qwen35 family, from nothing or from a file
  *
- * The result depends on the settings, the data and the seed; not on threads, processor or kills.
+ * The result depends on the settings, the data and the seed; not on threads, processor or
+ * kills.
  *
  * Thread: the calling thread runs the training with a pool of its own; cancel may be set from
  * another thread or a signal handler.
@@ -103,11 +104,11 @@ struct train_result {
 };
 
 /*
- * Train and write out_path (temporary file, sync, rename: an older file stays whole when the disk is
- * full).  Cancelled: the checkpoint is written and CANCELLED returned.  *result is to be released in
- * every case; on failure it holds what was done until then.
- * Errors: DAMAGED (a checkpoint, by name and offset), USAGE (settings that contradict each other,
- * a checkpoint of other settings: named), IO, NO_MEMORY, FAILED (loss not finite: step named).
+ * Train and write out_path (temporary file, sync, rename: an older file stays whole when the
+ * disk is full).  Cancelled: the checkpoint is written and CANCELLED returned.  *result is to
+ * be released in every case; on failure it holds what was done until then. Errors: DAMAGED (a
+ * checkpoint, by name and offset), USAGE (settings that contradict each other, a checkpoint of
+ * other settings: named), IO, NO_MEMORY, FAILED (loss not finite: step named).
  */
 enum status train_run(const struct train_settings *settings, struct train_result *result,
                       struct error *error);

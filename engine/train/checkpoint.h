@@ -1,11 +1,11 @@
 /*
  * checkpoint.h - the trainer's state on disk
  *
- * One file of sections, little endian: the settings that the result depends on (as text, so that the
- * first that differs can be named), step and place in the data, loss curve, then for each parameter
- * its name, shape, values and moments, and an end.  Every section carries an xxh3 of its head and its
- * bytes.  Written beside its name, synced, renamed: a kill at any moment leaves the old or the new
- * one.
+ * One file of sections, little endian: the settings that the result depends on (as text, so
+ * that the first that differs can be named), step and place in the data, loss curve, then for
+ * each parameter its name, shape, values and moments, and an end.  Every section carries an
+ * xxh3 of its head and its bytes.  Written beside its name, synced, renamed: a kill at any
+ * moment leaves the old or the new one.
  *
  * Thread: the owner's.
  */
@@ -17,8 +17,8 @@
 
 struct checkpoint {
     /*
-     * Lines "name: value\n" of all that the result depends on.  Borrowed when written; when reading,
-     * what the file must say.
+     * Lines "name: value\n" of all that the result depends on.  Borrowed when written; when
+     * reading, what the file must say.
      */
     const char *settings;
     uint64_t step;             /* done */
@@ -34,8 +34,8 @@ enum status checkpoint_write(const char *path, const struct checkpoint *checkpoi
                              struct optimizer *optimizer, struct error *error);
 /*
  * checkpoint->settings is given, the rest is filled.  Errors: NOT_FOUND (no such file), DAMAGED
- * (name and offset), USAGE (of other settings or another shape: named), IO, NO_MEMORY.  On failure
- * parameters may be partly overwritten, and nothing is owned.
+ * (name and offset), USAGE (of other settings or another shape: named), IO, NO_MEMORY.  On
+ * failure parameters may be partly overwritten, and nothing is owned.
  */
 enum status checkpoint_read(const char *path, struct checkpoint *checkpoint,
                             struct parameter *parameters, size_t n_parameters,

@@ -133,46 +133,57 @@ void data_order_place(const struct data_order *order, uint64_t *epoch, uint64_t 
     *cursor = order->cursor;
 }
 
-/* Room for n elements; what is there stays.  false: no memory, nothing changed. */
-static bool grow(void *array, size_t n, size_t n_bytes_each)
+static bool grow_ids(int32_t **ids, size_t n)
 {
-    void *old, *larger;
-    uint64_t n_bytes;
+    int32_t *larger = realloc(*ids, n * sizeof *larger);
 
-    memcpy(&old, array, sizeof old);
-    if (!checked_multiply(n, n_bytes_each, &n_bytes) || n_bytes > PTRDIFF_MAX)
-        return false;
-    larger = realloc(old, (size_t)n_bytes);
+    if (larger != NULL)
+        *ids = larger;
+    return larger != NULL;
+}
+
+static bool grow_borders(struct data_order *order, size_t n)
+{
+    uint32_t *larger = realloc(order->borders, n * sizeof *larger);
+
     if (larger == NULL)
         return false;
-    memcpy(array, &larger, sizeof larger);
+    order->borders = larger;
+    order->room_borders = n;
     return true;
 }
 
+static bool grow_pieces(struct data_order *order, size_t n)
+{
+    struct piece *pieces = realloc(order->pieces, n * sizeof *pieces);
+
+    if (pieces == NULL)
+        return false;
+    order->pieces = pieces;
+    struct batch *batches = realloc(order->batches, n * sizeof *batches);
+    if (batches == NULL)
+        return false;
+    order->batches = batches;
+    order->room_pieces = n;
+    return true;
+}
+
+/* For one sequence more, in a micro-batch of its own; what is there stays. */
 static bool make_room(struct data_order *order, size_t n_rows)
 {
-    size_t rows = 2 * (order->n_rows + n_rows), borders = 2 * (order->n_borders + 2);
-    size_t pieces = 2 * (order->n_pieces + 1);
+    size_t n = order->n_rows + n_rows;
 
-    if (order->n_rows + n_rows > order->room_rows) {
-        if (!grow(&order->tokens, rows, sizeof(int32_t)) ||
-            !grow(&order->targets, rows, sizeof(int32_t)) ||
-            !grow(&order->positions, rows, sizeof(int32_t)))
+    if (n > order->room_rows) {
+        if (!grow_ids(&order->tokens, 2 * n) || !grow_ids(&order->targets, 2 * n) ||
+            !grow_ids(&order->positions, 2 * n))
             return false;
-        order->room_rows = rows;
+        order->room_rows = 2 * n;
     }
-    if (order->n_borders + 2 > order->room_borders) {
-        if (!grow(&order->borders, borders, sizeof(uint32_t)))
-            return false;
-        order->room_borders = borders;
-    }
-    if (order->n_pieces + 1 > order->room_pieces) {
-        if (!grow(&order->pieces, pieces, sizeof(struct piece)) ||
-            !grow(&order->batches, pieces, sizeof(struct batch)))
-            return false;
-        order->room_pieces = pieces;
-    }
-    return true;
+    if (order->n_borders + 2 > order->room_borders &&
+        !grow_borders(order, 2 * (order->n_borders + 2)))
+        return false;
+    return order->n_pieces < order->room_pieces ||
+           grow_pieces(order, 2 * (order->n_pieces + 1));
 }
 
 /* The next sequence; NULL at the end of the data. */

@@ -2,12 +2,13 @@
  * data.h - which sequences a step learns from
  *
  * In each epoch every sequence comes once, in an order that a hash of seed and epoch gives.  A
- * micro-batch takes whole sequences, in that order, until micro_tokens would be passed (a sequence
- * that is longer alone is cut); a step takes as many micro-batches as come closest to batch_tokens,
- * one at least.  So the place in the data is (epoch, cursor), and a step is a function of it.
+ * micro-batch takes whole sequences, in that order, until micro_tokens would be passed (a
+ * sequence that is longer alone is cut); a step takes as many micro-batches as come closest to
+ * batch_tokens, one at least.  So the place in the data is (epoch, cursor), and a step is a
+ * function of it.
  *
- * A sequence of n ids gives n - 1 rows: row i reads id i and predicts id i + 1, unless that one is a
- * part of the prompt.
+ * A sequence of n ids gives n - 1 rows: row i reads id i and predicts id i + 1, unless that one
+ * is a part of the prompt.
  *
  * Thread: the owner's.
  */
@@ -35,8 +36,8 @@ struct data_step {
 struct data_order;
 
 /*
- * sequences are borrowed.  Errors: USAGE (a sequence with fewer than two ids, or whose prompt alone
- * fills a micro-batch: its index is named), NO_MEMORY.
+ * sequences are borrowed.  Errors: USAGE (a sequence with fewer than two ids, or whose prompt
+ * alone fills a micro-batch: its index is named), NO_MEMORY.
  */
 enum status data_order_new(struct data_order **out, const struct train_sequence *sequences,
                            size_t n_sequences, const struct data_settings *settings,

@@ -1,8 +1,9 @@
 /*
  * optimizer.c - SGD, Adam and AdamW over ranges of elements
  *
- * All parameters are cut in ranges of at most RANGE_ELEMENTS, whatever the number of threads: a range
- * is what one part of a parallel section works on, and its sum of squares is one term of the norm.
+ * All parameters are cut in ranges of at most RANGE_ELEMENTS, whatever the number of threads: a
+ * range is what one part of a parallel section works on, and its sum of squares is one term of
+ * the norm.
  */
 #include "engine/train/optimizer.h"
 

@@ -1,8 +1,8 @@
 /*
  * optimizer.h - from gradients to steps: SGD, Adam, AdamW, clipping, learning-rate schedule
  *
- * Thread: as the tape; the pool splits parameters by ranges of elements, so that the bytes do not
- * depend on the number of threads.
+ * Thread: as the tape; the pool splits parameters by ranges of elements, so that the bytes do
+ * not depend on the number of threads.
  */
 #ifndef ENGINE_TRAIN_OPTIMIZER_H
 #define ENGINE_TRAIN_OPTIMIZER_H
@@ -23,8 +23,8 @@ struct optimizer_settings {
 };
 
 /*
- * Warm-up: step i of the first `warmup` has (i + 1) / warmup of `peak`, so that none is lost on a rate
- * of zero; then a cosine from `peak` to `peak * floor_share` at `total`.
+ * Warm-up: step i of the first `warmup` has (i + 1) / warmup of `peak`, so that none is lost on
+ * a rate of zero; then a cosine from `peak` to `peak * floor_share` at `total`.
  */
 struct schedule {
     double peak, floor_share;
@@ -40,16 +40,19 @@ enum status optimizer_new(struct optimizer **out, const struct optimizer_setting
                           struct error *error);
 void optimizer_free(struct optimizer **optimizer); /* NULL is allowed */
 /*
- * One step with the gradients that have been added up, which are zeroed afterwards.  *norm (NULL
- * allowed): the norm of all gradients before clipping, summed in double over fixed ranges of
- * elements.  Errors: FAILED when it is not finite: the parameter's name is in the error, and nothing
- * was changed.
+ * One step with the gradients that have been added up, which are zeroed afterwards.  *norm
+ * (NULL allowed): the norm of all gradients before clipping, summed in double over fixed ranges
+ * of elements.  Errors: FAILED when it is not finite: the parameter's name is in the error, and
+ * nothing was changed.
  */
 enum status optimizer_step(struct optimizer *optimizer, struct pool *pool,
                            const struct train_kernels *kernels, double rate, double *norm,
                            struct error *error);
 void optimizer_zero_gradients(struct optimizer *optimizer);
-/* What a checkpoint holds: per parameter two arrays as large as it is (SGD: the second is NULL). */
+/*
+ * What a checkpoint holds: per parameter two arrays as large as it is (SGD: the second is
+ * NULL).
+ */
 void optimizer_moments(struct optimizer *optimizer, size_t parameter, float **first,
                        float **second);
 uint64_t optimizer_steps(const struct optimizer *optimizer);

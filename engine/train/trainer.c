@@ -1,9 +1,10 @@
 /*
  * trainer.c - the loop of a training
  *
- * What a step does is a function of the settings, the data and the parameters and moments before it:
- * its learning rate, the place in the data and the noise of dropout come from the number of the step.
- * So a training that goes on from a checkpoint ends with the same bytes as one that never stopped.
+ * What a step does is a function of the settings, the data and the parameters and moments
+ * before it: its learning rate, the place in the data and the noise of dropout come from the
+ * number of the step. So a training that goes on from a checkpoint ends with the same bytes as
+ * one that never stopped.
  */
 #include "engine/train/trainer.h"
 
@@ -116,7 +117,7 @@ static enum status resume(struct trainer *trainer, struct error *error)
     return STATUS_OK;
 }
 
-/* The mean loss over all held-out tokens; negative: there are none, or the work was cancelled. */
+/* The mean loss over all held-out tokens; negative: there are none, or it was cancelled. */
 static enum status measure_held_out(struct trainer *trainer, double *loss, struct error *error)
 {
     double total = 0, n_predicted = 0;
@@ -179,7 +180,10 @@ static enum status run_pass(struct trainer *trainer, const struct batch *batch, 
     return tape_backward(trainer->tape, losses.total, error);
 }
 
-/* One step of the optimiser; CANCELLED leaves everything as it was before it, the gradients but. */
+/*
+ * One step of the optimiser; CANCELLED leaves everything as it was before it, the gradients
+ * but.
+ */
 static enum status run_step(struct trainer *trainer, struct figures *figures,
                             struct error *error)
 {

@@ -205,8 +205,6 @@ static enum status make_parts(struct trainer *trainer, struct error *error)
     return status;
 }
 
-/* The settings as text ----------------------------------------------------------------------- */
-
 static void put_number(FILE *text, const char *name, double value)
 {
     char digits[40];

@@ -84,8 +84,8 @@ def test_a_model_is_trained_and_talks(place):
 def test_a_model_is_trained_further(place):
     expect(place.train("first.gguf", "--type", "F32", "--learning-rate", "0.01", "--name", "x"))
     done = expect(run(place.binary, "train", "--from", place.path("first.gguf"), place.data,
-                      "--out", place.path("second.gguf"), "--steps", 2, "--json", "--batch", 512,
-                      "--warmup", 0))
+                      "--out", place.path("second.gguf"), "--steps", 2, "--json",
+                      "--batch", 512, "--warmup", 0))
     first = json.loads(expect(place.train("third.gguf", "--json", "--steps", 2)).text
                        .splitlines()[0])
     assert json.loads(done.text.splitlines()[0])["loss"] < first["loss"] - 1
@@ -95,7 +95,7 @@ def test_a_model_is_trained_further(place):
 
 @workplace
 def test_kills_change_no_byte(place):
-    """Killed at any moment and started again, it ends with the model of one that never stopped."""
+    """Killed at any moment and started again, it ends as one that never stopped."""
     expect(place.train("whole.gguf", "--steps", 60))
     whole = place.bytes_of("whole.gguf")
     arguments = list(map(str, place.arguments(
@@ -154,7 +154,8 @@ def test_data_are_refused_by_place(place):
         (good + "{\"messages\": [}\n", "bad.jsonl:2:", "offset %d" % (n + 15)),
         (good * 2 + "[1]\n", "bad.jsonl:3:1", "\"messages\" or with a \"text\""),
         (good + "\n{\"messages\": []}\n", "bad.jsonl:3:1", "a list of messages"),
-        (good + "{\"messages\": [{\"role\": \"me\", \"content\": \"\"}]}\n", ":2:1", "\"role\""),
+        (good + "{\"messages\": [{\"role\": \"me\", \"content\": \"\"}]}\n", ":2:1",
+         "\"role\""),
         (good + "{\"messages\": [{\"role\": \"user\"}]}\n", ":2:1", "\"content\""),
         (good + "{\"messages\": [{\"role\": \"user\", \"content\": \"x\"}]}\n", ":2:1",
          "the assistant's"),
@@ -235,9 +236,10 @@ def test_a_full_disk_leaves_the_old_model(place):
     expect(place.train("model.gguf", "--steps", 1))
     old = place.bytes_of("model.gguf")
     arguments = list(map(str, place.arguments("model.gguf", "--steps", 1, "--seed", 5)))
-    done = subprocess.run(
-        [place.binary, *arguments], env=environment(), capture_output=True, timeout=60,
-        check=False, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000)))
+    limit = (20000, 20000)
+    done = subprocess.run([place.binary, *arguments], env=environment(), capture_output=True,
+                          timeout=60, check=False,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit))
     assert done.returncode == 74 and b"model.gguf" in done.stderr, done
     assert place.bytes_of("model.gguf") == old
 

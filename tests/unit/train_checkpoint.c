@@ -1,5 +1,6 @@
 /*
- * train_checkpoint.c - what was written comes back; whatever was damaged is refused by its place
+ * train_checkpoint.c - what was written comes back; whatever was damaged is refused by its
+ * place
  */
 #include <setjmp.h>
 #include <stdarg.h>

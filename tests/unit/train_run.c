@@ -1,6 +1,6 @@
 /*
- * train_run.c - a whole training: it learns, it can stop anywhere, and its bytes depend on nothing
- * but settings, data and seed
+ * train_run.c - a whole training: it learns, it can stop anywhere, and its bytes depend on
+ * nothing but settings, data and seed
  */
 #include <setjmp.h>
 #include <stdarg.h>
