@@ -97,8 +97,8 @@ void *tape_allocate(struct tape *tape, size_t n_bytes);
 bool tape_wants_gradient(const struct tape *tape, struct tensor *const *inputs,
                          size_t n_inputs);
 /*
- * context lives in the tape (tape_allocate).  Called once, in reverse order of recording; what a
- * step cannot do it tells with tape_fail(), and tape_backward() stops there.
+ * context lives in the tape (tape_allocate).  Called once, in reverse order of recording; what
+ * a step cannot do it tells with tape_fail(), and tape_backward() stops there.
  */
 void tape_record_step(struct tape *tape, void (*backward)(struct tape *tape, void *context),
                       void *context);
