@@ -242,7 +242,9 @@ static const struct guide_frame frames[] = {
     {GUIDE_PERSON, "do you know {x}?"}, {GUIDE_PERSON, "why is {x} so famous?"},
     {GUIDE_PERSON, "what do you think of {x}?"}, {GUIDE_PERSON, "is {x} still alive?"},
     {GUIDE_PERSON, "what is your opinion of {x}?"}, {GUIDE_PERSON, "your thoughts on {x}?"},
-    {GUIDE_PERSON, "do you think {x} was right?"}, {GUIDE_PERSON, "do you like {x}?"},
+    {GUIDE_PERSON, "do you think {x} was right?"}, {GUIDE_PERSON, "any thoughts about {x}?"},
+    {GUIDE_THING, "any thoughts about {x}?"},
+    {GUIDE_PERSON, "what are your thoughts about {x}?"}, {GUIDE_PERSON, "do you like {x}?"},
     {GUIDE_PERSON, "how did {x} die?"}, {GUIDE_PERSON, "how large was the family of {x}?"},
 
     {GUIDE_COUNTRY, "what is the capital of {x}?"},

@@ -20,17 +20,17 @@ static const struct setting_words setting_words[] = {
     {"model",
      "the model (file|path); the (path|file) of the model; which model (is used|runs); the "
      "path to a model",
-     "(open|load|use|run|start|choose|pick) (a|another|my own|a different) model; "
-     "(open|load|use) a (model file|GGUF file); use a file as the model"},
+     "(open|load|use|run|start|choose|pick) (a|another|my own|a different) model; (open|load|"
+     "use) a (model file|GGUF file); use a file as the model"},
     {"template",
      "the chat template; the template name; the name of the template; the template (in use|of "
      "the chat|of a chat)",
      "(use|choose|pick|force) (another|a different|the chatml) (chat|) template"},
     {"threads",
-     "the (number|count) of threads; the thread (count|number); how many threads "
-     "(compute|run|are used)",
-     "(use|give it|run on|compute with) (more|fewer|all|four|two) (threads|cores); "
-     "(limit|reduce) the (number of threads|CPU load)"},
+     "the (number|count) of threads; the thread (count|number); how many threads (compute|run|"
+     "are used)",
+     "(use|give it|run on|compute with) (more|fewer|all|four|two) (threads|cores); (limit|"
+     "reduce) the (number of threads|CPU load)"},
     {"context",
      "the context (size|length|room); the (size|length) of the context; context (size|length)",
      "(get|have|make|use) (more|a longer|a larger|a bigger) context; make room for a longer "
@@ -38,30 +38,29 @@ static const struct setting_words setting_words[] = {
     {"kv",
      "the kv (type|cache type|format); the type of (the kv cache|keys and values|stored keys "
      "and values); the kv cache setting",
-     "(store|keep) keys and values (in|as) (f32|f16|another type); (change|choose) the type of "
-     "the kv cache"},
+     "(store|keep) keys and values (in|as) (f32|f16|another type); (change|choose) the type "
+     "of the kv cache"},
     {"cpu",
-     "the (kernel|cpu) level; the (highest|highest allowed) kernel level; the level of (the "
-     "kernels|the cpu)",
-     "(use|force|choose) (another|a lower) kernel level; (switch off|avoid|disable) "
-     "(avx512|AVX); lower the kernel level"},
+     "the (kernel|cpu) level; the (highest|highest allowed) kernel level; the level of the cpu",
+     "(use|force|choose) (another|a lower) kernel level; (switch off|avoid|disable) (avx512|"
+     "AVX); lower the kernel level"},
     {"chunk",
      "the (chunk|prefill chunk) size; the size of (a chunk|chunks|the chunks); the prefill "
      "chunk",
      "(change|choose) how many tokens (of a prompt|) are read (in one pass|at once); read the "
      "prompt in (smaller|larger) pieces"},
     {"system",
-     "the system (prompt|message|text) setting; the setting for the system "
-     "(prompt|message|text)",
+     "the system (prompt|message|text) setting; the setting for the system (prompt|message|"
+     "text)",
      "(set|give) a system prompt (at the start|from the shell|on the command line)"},
     {"think",
-     "the thinking mode; the mode (of|for) thinking; whether (it|the model) thinks; the "
-     "thinking setting",
+     "the thinking mode; the mode (of|for) thinking; whether (it|the model) thinks; the mode "
+     "in which it thinks",
      "(set|choose) the thinking mode (at the start|from the shell)"},
     {"think_budget",
      "the thinking (budget|limit); the (budget|limit) (for|of) thinking; think budget",
-     "(limit|cap|shorten|bound) (the|its|) thinking; (make|let) the model think "
-     "(less|shorter); end thinking (early|sooner|after some tokens)"},
+     "(limit|cap|shorten|bound) (the|its|) thinking; (make|let) the model think (less|"
+     "shorter); end thinking (early|sooner|after some tokens)"},
     {"max_tokens",
      "the (longest|maximal|maximum) answer; the (answer length|length of answers|length of an "
      "answer); the maximum (answer length|length); max tokens",
@@ -69,17 +68,17 @@ static const struct setting_words setting_words[] = {
      "answers); (get|make|have) (shorter|longer|short) answers; cut answers off"},
     {"temperature",
      "the sampling temperature; temperature; the temperature (of sampling|value)",
-     "(make|have|get) (the answers|answers|it) (more|less) (random|creative|varied); "
-     "(make|have) answers always the same; (raise|lower|reduce|increase) the "
-     "(temperature|randomness); use greedy decoding"},
+     "(make|have|get) (the answers|answers|it) (more|less) (random|creative|varied); (make|"
+     "have) answers always the same; (raise|lower|reduce|increase) the (temperature|"
+     "randomness); use greedy decoding"},
     {"top_k", "top k; (top-k|top k) sampling; the k (of|in) top k",
      "(choose|pick|sample) (only|) among the (N|few|k) (likeliest|best|most likely) tokens; "
      "limit the number of candidate tokens"},
     {"top_p", "top p; (top-p|top p|nucleus) sampling; the p (of|in) top p",
      "(use|switch on) nucleus sampling; choose among tokens that together have a probability"},
     {"min_p", "min p; (min-p|min p) sampling; the p (of|in) min p",
-     "(drop|leave out|remove) (very|) (unlikely|improbable|rare) tokens; drop tokens much less "
-     "likely than the first"},
+     "(drop|leave out|remove) (very|) (unlikely|improbable|rare) tokens; drop tokens much "
+     "less likely than the first"},
     {"presence_penalty",
      "(the|a) presence penalty; the penalty (for|on|of) presence; presence penalties",
      "(punish|penalise|penalize) (tokens|words) that (were used|occurred) already; make it "
@@ -91,34 +90,34 @@ static const struct setting_words setting_words[] = {
     {"repetition_penalty",
      "(the|a) (repetition|repeat) penalty; the penalty (for|on|of) repetition; repetition "
      "penalties",
-     "(stop|avoid|reduce|prevent|lessen) (repetition|repetitions|loops); (keep|stop) the model "
-     "from repeating itself"},
+     "(stop|avoid|reduce|prevent|lessen) (repetition|repetitions|loops); (keep|stop) the "
+     "model from repeating itself"},
     {"seed", "the (random|sampling) seed; the seed (value|of the conversation|number)",
-     "(get|have) the same answer (again|every time|twice); (fix|choose|set) the "
-     "(seed|randomness); make answers (reproducible|repeatable)"},
+     "(get|have) the same answer (again|every time|twice); (fix|choose|set) the (seed|"
+     "randomness); make answers (reproducible|repeatable)"},
     {"color", "(the|) (colours|colors); (colours|colors) on the screen",
      "(switch off|disable|turn off|avoid|remove|switch on|turn on) (the|) (colours|colors); "
      "have a screen (without|with) (colours|colors)"},
     {"ascii",
      "the ASCII mode; ASCII (drawing|mode|characters alone); drawing in ASCII; drawing with "
      "ASCII",
-     "(draw|show) (everything|lines|the screen) (in|with) ASCII (only|alone|characters); avoid "
-     "special characters on the screen"},
+     "(draw|show) (everything|lines|the screen) (in|with) ASCII (only|alone|characters); "
+     "avoid special characters on the screen"},
     {"show_thinking",
      "(the|) showing of thinking; unfolded thinking; whether thinking is (shown|unfolded); "
      "show thinking",
      "(always|) (show|see) thinking (unfolded|from the start|in full|by default); print the "
      "thinking with -p"},
     {"history",
-     "the (input history|history of input) setting; (the|) keeping of the history; whether the "
-     "history is kept; keeping the history",
+     "the (input history|history of input) setting; (the|) keeping of the history; whether "
+     "the history is kept; keeping the history",
      "(keep|remember|store|forget) (my|the) (input history|lines between runs|typed lines); "
      "(switch off|disable|turn off) the (input|) history; keep no history"},
     {"leave_transcript",
      "the transcript (on|when) leaving; the last exchange (on|when) leaving; the text left "
      "after (closing|leaving); leave transcript",
-     "(print|keep|show|see) the last (exchange|answer) (after|when) (leaving|closing|I leave); "
-     "leave nothing on the terminal (after|when) (leaving|closing)"},
+     "(print|keep|show|see) the last (exchange|answer) (after|when) (leaving|closing|I "
+     "leave); leave nothing on the terminal (after|when) (leaving|closing)"},
 };
 
 /* The texts of one setting. */
