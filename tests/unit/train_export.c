@@ -5,7 +5,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/stat.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -223,6 +224,23 @@ static void threads_change_nothing(void **state)
     network_free(&network);
 }
 
+/* As on a full disk: no file may grow beyond n_bytes. */
+static enum status export_to_small_disk(struct network *network, const char *path,
+                                        rlim_t n_bytes, struct error *error)
+{
+    struct rlimit before, small;
+    enum status status;
+
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = before;
+    small.rlim_cur = n_bytes;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    status = export(network, path, "Q8_0", 2, error);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    return status;
+}
+
 /* A failure leaves the older file as it was, and says which tensor. */
 static void failures_leave_the_file(void **state)
 {
@@ -236,6 +254,7 @@ static void failures_leave_the_file(void **state)
     check(export(network, path, "F32", 2, &error), &error);
     before = read_whole(path, &n);
     assert_int_equal(export(network, path, "Q9_9", 2, &error), STATUS_USAGE);
+    assert_int_equal(export_to_small_disk(network, path, 100000, &error), STATUS_IO);
     find_parameter(network, "blk.2.ffn_up.weight")->tensor->data[7] = (float)HUGE_VAL;
     assert_int_equal(export(network, path, "Q8_0", 2, &error), STATUS_FAILED);
     assert_non_null(strstr(error.where, "blk.2.ffn_up.weight"));
