@@ -8,21 +8,21 @@ set -eu
 : "${BANTER:?the program}" "${TREE:?the folder to work in}"
 
 seed=1
-dataset_size=150000
-vocabulary_size=3000
+dataset_size=250000
+vocabulary_size=2048
 quantisation=Q8_0
 sampling=temperature=0.3,top_k=20,top_p=0.9
 
 # Every fourth layer is full attention; more value heads than key heads.
-guide_shape='--layers 8 --mtp 1 --embedding 256 --ffn 640 --heads 4 --kv-heads 2 --head-dim 64
+guide_shape='--layers 8 --mtp 1 --embedding 256 --ffn 384 --heads 4 --kv-heads 2 --head-dim 64
     --key-heads 4 --value-heads 8 --state-dim 32 --context 2048'
-guide_training='--steps 4000 --batch 8192 --micro 2048 --learning-rate 2e-3 --warmup 200
-    --checkpoint-interval 100'
+guide_training='--steps 2400 --batch 4096 --micro 1024 --learning-rate 2e-3 --warmup 60
+    --checkpoint-interval 100 --held-out-interval 200'
 
-draft_shape='--layers 4 --mtp 0 --embedding 96 --ffn 256 --heads 4 --kv-heads 2 --head-dim 32
+draft_shape='--layers 4 --mtp 0 --embedding 96 --ffn 192 --heads 4 --kv-heads 2 --head-dim 32
     --key-heads 2 --value-heads 4 --state-dim 32 --context 2048'
-draft_training='--steps 4000 --batch 8192 --micro 2048 --learning-rate 3e-3 --warmup 200
-    --checkpoint-interval 100'
+draft_training='--steps 2000 --batch 4096 --micro 2048 --learning-rate 4e-3 --warmup 60
+    --checkpoint-interval 200 --held-out-interval 200'
 
 # train NAME DESCRIPTION FLAGS
 train() {
