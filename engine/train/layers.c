@@ -11,6 +11,12 @@ struct tensor *linear_forward(struct tape *tape, const struct linear_layer *laye
     return layer->bias ? op_add(tape, out, layer->bias) : out;
 }
 
+struct tensor *embedding_forward(struct tape *tape, const struct embedding_layer *layer,
+                                 const int32_t *tokens, size_t n_tokens)
+{
+    return op_embedding(tape, layer->table, tokens, n_tokens);
+}
+
 struct tensor *rms_norm_forward(struct tape *tape, const struct norm_layer *layer,
                                 struct tensor *x)
 {

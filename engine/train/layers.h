@@ -16,6 +16,13 @@ struct linear_layer {
 struct tensor *linear_forward(struct tape *tape, const struct linear_layer *layer,
                               struct tensor *x);
 
+struct embedding_layer {
+    struct tensor *table; /* [n_vocab][width] */
+};
+/* Row tokens[i] for each i, [n_tokens][width]; tokens are borrowed until the tape's reset. */
+struct tensor *embedding_forward(struct tape *tape, const struct embedding_layer *layer,
+                                 const int32_t *tokens, size_t n_tokens);
+
 struct norm_layer {
     struct tensor *weight; /* [width] or NULL */
     struct tensor *bias;   /* LayerNorm only; NULL: none */

@@ -68,8 +68,8 @@ static void run_trunk(struct run *run)
 {
     const struct network *network = run->network;
     const struct sequences *sequences = &run->batch->sequences;
-    struct tensor *x =
-        op_embedding(run->tape, network->table, run->batch->tokens, sequences->n_tokens);
+    struct tensor *x = embedding_forward(run->tape, &(struct embedding_layer){network->table},
+                                         run->batch->tokens, sequences->n_tokens);
 
     run->embedding = x;
     for (uint32_t i = 0; i < network->hyperparameters.n_layers; i++)
