@@ -20,6 +20,7 @@
 #include "engine/model.h"
 #include "engine/sampling.h"
 
+struct policy;
 struct session;
 struct snapshot;
 
@@ -118,6 +119,7 @@ struct generation {
      */
     bool (*sink)(void *context, int32_t id, const int32_t **forced, size_t *n_forced);
     void *context;
+    struct policy *policy; /* NULL: one token a pass; or borrows, of this session (policy.h) */
 };
 
 struct generation_result {

@@ -78,6 +78,27 @@ void sampler_accept(struct sampler *sampler, int32_t id)
         sampler->seen[sampler->n_seen++] = id;
 }
 
+void sampler_forget(struct sampler *sampler, int32_t id)
+{
+    uint32_t i = 0;
+
+    if (sampler->counts[id] == 0 || --sampler->counts[id] > 0)
+        return;
+    while (sampler->seen[i] != id)
+        i++;
+    sampler->seen[i] = sampler->seen[--sampler->n_seen];
+}
+
+void sampler_copy_counts(struct sampler *sampler, const struct sampler *from)
+{
+    sampler_begin(sampler);
+    for (uint32_t i = 0; i < from->n_seen; i++) {
+        sampler->seen[i] = from->seen[i];
+        sampler->counts[from->seen[i]] = from->counts[from->seen[i]];
+    }
+    sampler->n_seen = from->n_seen;
+}
+
 static void penalise(const struct sampler *sampler, const struct sampling *s, float *logits)
 {
     if (s->presence_penalty == 0 && s->frequency_penalty == 0 && s->repetition_penalty == 1)

@@ -45,6 +45,10 @@ void sampler_release(struct sampler *sampler);
 /* Forget what was generated: penalties count from here. */
 void sampler_begin(struct sampler *sampler);
 void sampler_accept(struct sampler *sampler, int32_t id);
+/* Take one count of a token back, if it has any. */
+void sampler_forget(struct sampler *sampler, int32_t id);
+/* What `from` counts, and nothing else; same vocabulary. */
+void sampler_copy_counts(struct sampler *sampler, const struct sampler *from);
 
 /*
  * The token for `position`.  logits: [n_vocab]; penalties are written into it.

@@ -1,0 +1,267 @@
+/*
+ * auto_policy.c - estimates, the account, the choice
+ */
+#include "engine/decode/auto_policy.h"
+
+#include "engine/kernels/math.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    FIRST_PLAIN = 4,   /* steps to measure before anything is tried */
+    REMEASURE = 256,   /* tokens until a plain step is measured again */
+    READ_AT_ONCE = 256 /* tokens that a draft reads between two tokens of the answer */
+};
+static const double RECENT = 0.2;         /* weight of the newest cost */
+static const double OUTLIER = 2;          /* a plain step counts as at most this many */
+static const double EVIDENCE_FADE = 0.97; /* for each pass */
+static const double PRIOR_WEIGHT = 2;
+static const double PRIOR[POLICY_SOURCE_COUNT] = {0, 0.8, 0.7, 0.7};
+
+void auto_policy_init(struct auto_policy *policy, double budget, uint32_t decay)
+{
+    *policy = (struct auto_policy){.budget = budget, .fade = 1};
+    if (decay > 0)
+        policy->fade = math_exp64(-0.6931471805599453 / decay);
+}
+
+void auto_policy_begin(struct auto_policy *policy)
+{
+    policy->account = 0;
+}
+
+static void measure(struct measured_cost *cost, double seconds)
+{
+    cost->mean = cost->n == 0 ? seconds : cost->mean + RECENT * (seconds - cost->mean);
+    cost->high = seconds > cost->high ? seconds : cost->high + RECENT * (seconds - cost->high);
+    cost->n++;
+}
+
+/* Estimates ----------------------------------------------------------------------------- */
+
+/*
+ * A pass over n candidates.  Not measured: between its neighbours by a straight line, or at
+ * `*most`, what it costs at the very most: the dearer neighbour, and a whole plain step for each
+ * row beyond them.
+ */
+static double verify_cost(const struct auto_policy *policy, uint32_t n, double *most)
+{
+    const struct measured_cost *cost = policy->verify;
+    uint32_t below = n, above = n + 1;
+    double low, high;
+
+    if (cost[n].n > 0) {
+        *most = cost[n].high;
+        return cost[n].mean;
+    }
+    while (below > 0 && cost[below].n == 0)
+        below--;
+    while (above <= POLICY_MAX_CANDIDATES && cost[above].n == 0)
+        above++;
+    low = below > 0 ? cost[below].mean : policy->plain.mean;
+    if (above <= POLICY_MAX_CANDIDATES) {
+        *most = cost[above].high > low ? cost[above].high : low;
+        high = cost[above].mean;
+        return low + (high - low) * (n - below) / (above - below);
+    }
+    *most = (below > 0 ? cost[below].high : low) + (n - below) * policy->plain.mean;
+    if (below == 0) /* nothing is known: hope for a quarter of a step */
+        return low + 0.25 * n * policy->plain.mean;
+    high = low > policy->plain.mean ? low - policy->plain.mean : 0;
+    return low + high * (n - below) / below;
+}
+
+/* Of n candidates; a source that was never measured is as dear as the model at most. */
+static double draft_cost(const struct auto_policy *policy, enum policy_source source,
+                         uint32_t n, double *most)
+{
+    const struct measured_cost *cost = &policy->draft[source];
+
+    if (source == POLICY_SOURCE_NGRAM) {
+        *most = 0; /* it was found already */
+        return 0;
+    }
+    *most = n * (cost->n > 0 ? cost->high : policy->plain.mean);
+    return n * (cost->n > 0 ? cost->mean : 0.25 * policy->plain.mean);
+}
+
+/* Tokens that come out of passes over 1 .. n candidates. */
+static void expected_tokens(const struct auto_policy *policy, enum policy_source source,
+                            uint32_t n, double tokens[POLICY_MAX_CANDIDATES + 1])
+{
+    double prior = PRIOR[source], all_right = 1;
+
+    tokens[0] = 1;
+    for (uint32_t i = 0; i < n; i++) {
+        prior = (policy->right[source][i] + PRIOR_WEIGHT * prior) /
+                (policy->tried[source][i] + PRIOR_WEIGHT);
+        all_right *= prior;
+        tokens[i + 1] = tokens[i] + all_right;
+    }
+}
+
+/* Choice -------------------------------------------------------------------------------- */
+
+struct search {
+    struct auto_choice choice;
+    double rate; /* tokens for a plain step's time */
+    double best; /* rate of the best that the account does not cover, and what it lacks */
+    double shortage;
+};
+
+static void consider(const struct auto_policy *policy, enum policy_source source, uint32_t n,
+                     double tokens, struct search *search)
+{
+    double most_verify, most_draft;
+    const double seconds =
+        verify_cost(policy, n, &most_verify) + draft_cost(policy, source, n, &most_draft);
+    const double loss = most_verify + most_draft - policy->plain.mean;
+    const double rate = seconds > 0 ? tokens * policy->plain.mean / seconds : 0;
+
+    if (loss > policy->account) {
+        if (rate > search->best) {
+            search->best = rate;
+            search->shortage = loss;
+        }
+    } else if (rate > search->rate) {
+        search->rate = rate;
+        search->choice = (struct auto_choice){source, n, POLICY_DRAFTING};
+    }
+}
+
+static struct auto_choice explain(struct auto_policy *policy, const struct search *search,
+                                  bool anything)
+{
+    const double step = policy->plain.mean > 0 ? policy->plain.mean : 1;
+
+    if (search->choice.source != POLICY_SOURCE_NONE)
+        snprintf(policy->reason, sizeof policy->reason, "%s of %u: %.2fx expected",
+                 policy_source_name(search->choice.source), search->choice.n, search->rate);
+    else if (search->best > 1)
+        snprintf(policy->reason, sizeof policy->reason,
+                 "the account has %.2f steps, a trial may cost %.2f", policy->account / step,
+                 search->shortage / step);
+    else if (anything)
+        snprintf(policy->reason, sizeof policy->reason, "no proposal pays now");
+    else
+        snprintf(policy->reason, sizeof policy->reason, "nothing to propose");
+    return search->choice;
+}
+
+struct auto_choice auto_policy_choose(struct auto_policy *policy,
+                                      const uint32_t most[POLICY_SOURCE_COUNT])
+{
+    struct search search = {.choice = {POLICY_SOURCE_NONE, 0, POLICY_PLAIN}, .rate = 1};
+    bool anything = false;
+
+    if (policy->plain.n < FIRST_PLAIN || policy->since_plain >= REMEASURE) {
+        snprintf(policy->reason, sizeof policy->reason, "a plain step is measured");
+        return (struct auto_choice){POLICY_SOURCE_NONE, 0, POLICY_PROBING};
+    }
+    for (enum policy_source s = POLICY_SOURCE_NGRAM; s < POLICY_SOURCE_COUNT; s++) {
+        double tokens[POLICY_MAX_CANDIDATES + 1];
+        expected_tokens(policy, s, most[s], tokens);
+        for (uint32_t n = 1; n <= most[s]; n++)
+            consider(policy, s, n, tokens[n], &search);
+        anything = anything || most[s] > 0;
+    }
+    if (search.choice.source == POLICY_SOURCE_NONE && anything)
+        search.choice.state = search.best > 1 ? POLICY_PROBING : POLICY_GATED;
+    return explain(policy, &search, anything);
+}
+
+/* Does a draft promise anything, and what may its first trial cost? */
+static bool is_promising(const struct auto_policy *policy, double *most)
+{
+    enum { LOOK_AHEAD = 8 };
+    double tokens[POLICY_MAX_CANDIDATES + 1];
+    bool promising = false;
+
+    expected_tokens(policy, POLICY_SOURCE_DRAFT, LOOK_AHEAD, tokens);
+    for (uint32_t n = LOOK_AHEAD; n > 0; n--) {
+        double most_verify, most_draft;
+        const double seconds = verify_cost(policy, n, &most_verify) +
+                               draft_cost(policy, POLICY_SOURCE_DRAFT, n, &most_draft);
+        promising = promising || tokens[n] * policy->plain.mean > seconds;
+        *most = most_verify + most_draft - policy->plain.mean;
+    }
+    return promising;
+}
+
+uint32_t auto_policy_may_read(const struct auto_policy *policy, uint32_t n_missing)
+{
+    double each = policy->plain.mean, trial, n;
+
+    if (policy->plain.n < FIRST_PLAIN || !is_promising(policy, &trial) ||
+        policy->account <= trial)
+        return 0;
+    if (policy->read.n > 0)
+        each = policy->read.high;
+    else if (policy->draft[POLICY_SOURCE_DRAFT].n > 0)
+        each = policy->draft[POLICY_SOURCE_DRAFT].high;
+    n = each > 0 ? (policy->account - trial) / each : READ_AT_ONCE;
+    n = n < READ_AT_ONCE ? n : READ_AT_ONCE;
+    return n < n_missing ? (uint32_t)n : n_missing;
+}
+
+/* Book-keeping -------------------------------------------------------------------------- */
+
+static void fade_high(struct measured_cost *cost, double fade)
+{
+    cost->high = cost->mean + (cost->high - cost->mean) * fade;
+}
+
+/* What is not used is forgotten slowly, so that it is tried again. */
+static void fade(struct auto_policy *policy)
+{
+    for (int s = 0; s < POLICY_SOURCE_COUNT; s++) {
+        fade_high(&policy->draft[s], policy->fade);
+        for (int i = 0; i < POLICY_MAX_CANDIDATES; i++) {
+            policy->tried[s][i] *= policy->fade;
+            policy->right[s][i] *= policy->fade;
+        }
+    }
+    for (int i = 0; i <= POLICY_MAX_CANDIDATES; i++)
+        fade_high(&policy->verify[i], policy->fade);
+    fade_high(&policy->read, policy->fade);
+}
+
+void auto_policy_plain(struct auto_policy *policy, double seconds)
+{
+    const double ceiling = OUTLIER * policy->plain.mean;
+
+    measure(&policy->plain, policy->plain.n > 0 && seconds > ceiling ? ceiling : seconds);
+    fade(policy);
+    policy->since_plain = 0;
+    policy->account += policy->budget * policy->plain.mean;
+}
+
+void auto_policy_drafted(struct auto_policy *policy, enum policy_source source, uint32_t n,
+                         double seconds)
+{
+    policy->account -= seconds;
+    if (n > 0)
+        measure(&policy->draft[source], seconds / n);
+}
+
+void auto_policy_verified(struct auto_policy *policy, enum policy_source source, uint32_t n,
+                          uint32_t n_accepted, uint32_t n_tokens, double seconds)
+{
+    double *tried = policy->tried[source], *right = policy->right[source];
+
+    measure(&policy->verify[n], seconds);
+    policy->account += n_tokens * policy->plain.mean * (1 + policy->budget) - seconds;
+    policy->since_plain += n_tokens;
+    for (uint32_t i = 0; i < n && i <= n_accepted; i++) {
+        tried[i] = tried[i] * EVIDENCE_FADE + 1;
+        right[i] = right[i] * EVIDENCE_FADE + (i < n_accepted ? 1 : 0);
+    }
+}
+
+void auto_policy_read(struct auto_policy *policy, uint32_t n_tokens, double seconds)
+{
+    policy->account -= seconds;
+    if (n_tokens > 0)
+        measure(&policy->read, seconds / n_tokens);
+}

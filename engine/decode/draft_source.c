@@ -1,0 +1,221 @@
+/*
+ * draft_source.c - catching up, then choosing ahead
+ */
+#include "engine/decode/draft_source.h"
+
+#include "engine/file/checked.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { SLICE = 64 }; /* tokens read between two looks at the cancel flag */
+
+enum status draft_source_init(struct draft_source *out, const struct decode_target *target,
+                              struct error *error)
+{
+    enum status status;
+
+    *out = (struct draft_source){.target = *target};
+    out->logits = checked_allocate(target->n_vocab, sizeof *out->logits);
+    if (!out->logits)
+        return error_set(error, STATUS_NO_MEMORY, "no memory for a draft");
+    status = sampler_init(&out->sampler, target->n_vocab, error);
+    if (status != STATUS_OK)
+        draft_source_release(out);
+    return status;
+}
+
+void draft_source_release(struct draft_source *source)
+{
+    free(source->logits);
+    sampler_release(&source->sampler);
+    memset(source, 0, sizeof *source);
+}
+
+void draft_source_begin(struct draft_source *source)
+{
+    source->n_agreed = 0;
+    source->awaits_pending = false;
+}
+
+static uint32_t position(const struct draft_source *source)
+{
+    return source->target.position(source->target.context);
+}
+
+/* n_agreed: consumed tokens that are the text's, up to the first that is not or is pending */
+static void compare(struct draft_source *source, const int32_t *text, uint32_t n_text)
+{
+    const int32_t *consumed = source->target.tokens(source->target.context);
+    const uint32_t n = position(source);
+
+    if (source->n_agreed > n_text - 1)
+        source->n_agreed = n_text - 1;
+    while (source->n_agreed < n && source->n_agreed < n_text - 1 &&
+           consumed[source->n_agreed] == text[source->n_agreed])
+        source->n_agreed++;
+}
+
+/* The tokens that are left when what is not the text's is gone. */
+static uint32_t kept(const struct draft_source *source)
+{
+    if (position(source) <= source->n_agreed)
+        return position(source);
+    return source->n_marked <= source->n_agreed ? source->n_marked : 0;
+}
+
+uint32_t draft_source_missing(struct draft_source *source, const int32_t *text, uint32_t n_text)
+{
+    compare(source, text, n_text);
+    return n_text - kept(source);
+}
+
+/* Back to a state that has consumed nothing but the text. */
+static enum status drop_foreign(struct draft_source *source, struct error *error)
+{
+    const uint32_t n = kept(source);
+    enum status status = STATUS_OK;
+
+    if (n == position(source))
+        return STATUS_OK;
+    if (n > 0) {
+        status = source->target.rewind(source->target.context, error);
+    } else {
+        source->target.reset(source->target.context);
+        source->n_marked = 0;
+    }
+    source->n_agreed = n;
+    source->awaits_pending = false;
+    return status;
+}
+
+static enum status consume(struct draft_source *source, const int32_t *tokens, uint32_t n,
+                           bool wants_logits, struct error *error)
+{
+    return source->target.consume(source->target.context, tokens, n,
+                                  wants_logits ? source->logits : NULL, error);
+}
+
+enum status draft_source_read(struct draft_source *source, const int32_t *text, uint32_t n_text,
+                              uint32_t n_tokens, struct error *error)
+{
+    enum status status;
+    uint32_t at;
+
+    compare(source, text, n_text);
+    status = drop_foreign(source, error);
+    at = position(source);
+    if (status != STATUS_OK || at + 1 >= n_text)
+        return status;
+    n_tokens = n_tokens < n_text - 1 - at ? n_tokens : n_text - 1 - at;
+    if (n_tokens > source->target.room(source->target.context))
+        return STATUS_OK;
+    status = consume(source, text + at, n_tokens, false, error);
+    source->n_agreed = position(source);
+    return status;
+}
+
+/* The choice for the position behind what was consumed. */
+static int32_t choose(struct draft_source *source, const struct proposal_request *request)
+{
+    return sampler_choose(&source->sampler, request->sampling, source->logits,
+                          request->noise_seed, position(source));
+}
+
+static bool is_cancelled(const struct proposal_request *request)
+{
+    return request->cancel && atomic_load_explicit(request->cancel, memory_order_relaxed);
+}
+
+/* Read up to the token before the pending one. */
+static enum status catch_up(struct draft_source *source, const struct proposal_request *request,
+                            struct error *error)
+{
+    enum status status = STATUS_OK;
+
+    while (status == STATUS_OK && position(source) + 1 < request->n_text &&
+           !is_cancelled(request))
+        status = draft_source_read(source, request->text, request->n_text, SLICE, error);
+    return status;
+}
+
+/*
+ * After a full acceptance the last candidate is not consumed yet; consuming it alone shows what
+ * the draft holds for the pending token.  A miss there saves a proposal that begins in doubt.
+ */
+static enum status is_missed(struct draft_source *source,
+                             const struct proposal_request *request, bool *missed,
+                             struct error *error)
+{
+    const int32_t pending = request->text[request->n_text - 1];
+    enum status status = consume(source, &request->text[request->n_text - 2], 1, true, error);
+
+    source->n_agreed = position(source);
+    if (status != STATUS_OK)
+        return status;
+    /* The sampler has counted the pending token already; leave it out where that matters. */
+    sampler_copy_counts(&source->sampler, request->sampler);
+    sampler_forget(&source->sampler, pending);
+    *missed = choose(source, request) != pending;
+    return STATUS_OK;
+}
+
+static enum status choose_ahead(struct draft_source *source,
+                                const struct proposal_request *request, int32_t *ids,
+                                uint32_t *n, struct error *error)
+{
+    enum status status = STATUS_OK;
+
+    while (status == STATUS_OK && *n < request->n_wanted && !is_cancelled(request)) {
+        const int32_t id = choose(source, request);
+        if (id < 0 ||
+            (!request->ignore_stop && source->target.is_stop(source->target.context, id)))
+            break;
+        ids[(*n)++] = id;
+        if (*n == request->n_wanted)
+            break;
+        if (*n == 1) { /* a proposal of one consumes nothing that could be wrong */
+            status = source->target.mark(source->target.context, error);
+            source->n_marked = status == STATUS_OK ? position(source) : 0;
+            if (status != STATUS_OK)
+                break;
+        }
+        sampler_accept(&source->sampler, id);
+        status = consume(source, &id, 1, true, error);
+    }
+    source->awaits_pending = true;
+    return status;
+}
+
+enum status draft_source_propose(struct draft_source *source,
+                                 const struct proposal_request *request, bool early_reject,
+                                 int32_t *ids, uint32_t *n, bool *early, struct error *error)
+{
+    const uint32_t room_needed =
+        draft_source_missing(source, request->text, request->n_text) + request->n_wanted;
+    bool missed = false;
+    bool may_miss;
+    enum status status = drop_foreign(source, error);
+
+    *n = 0;
+    *early = false;
+    if (status != STATUS_OK || room_needed > source->target.room(source->target.context) + 1)
+        return status;
+    may_miss = early_reject && source->awaits_pending && request->n_text >= 2 &&
+               position(source) + 2 == request->n_text;
+    source->awaits_pending = false;
+    if (may_miss)
+        status = is_missed(source, request, &missed, error);
+    else
+        status = catch_up(source, request, error);
+    if (status != STATUS_OK || missed || is_cancelled(request)) {
+        *early = missed;
+        return status;
+    }
+    status = consume(source, &request->text[request->n_text - 1], 1, true, error);
+    source->n_agreed = position(source);
+    sampler_copy_counts(&source->sampler, request->sampler);
+    if (status == STATUS_OK)
+        status = choose_ahead(source, request, ids, n, error);
+    return status;
+}

@@ -1,0 +1,106 @@
+/*
+ * policy.c - a policy of a session: the loop with its targets
+ */
+#include "engine/decode/policy_internal.h"
+
+#include "engine/file/checked.h"
+#include "engine/run/run_clock.h"
+#include "engine/state/session_internal.h"
+
+#include <stdlib.h>
+
+static double monotonic_seconds(void *context)
+{
+    (void)context;
+    return (double)run_clock_now() * 1e-9;
+}
+
+static enum status check_parts(const struct policy_settings *settings,
+                               const struct policy_parts *parts, struct error *error)
+{
+    const struct model_info *info = model_info(parts->session->model);
+    enum status status = policy_check(settings, error);
+
+    if (status != STATUS_OK)
+        return status;
+    if (parts->draft && parts->draft == parts->session)
+        return error_set(error, STATUS_USAGE, "a session cannot draft for itself");
+    if (parts->draft && model_info(parts->draft->model)->n_vocab != info->n_vocab)
+        return error_set(error, STATUS_USAGE,
+                         "the draft model has %u tokens, the model %u: it needs the same",
+                         model_info(parts->draft->model)->n_vocab, info->n_vocab);
+    if (settings->kind == POLICY_SPECULATIVE && !parts->draft)
+        return error_set(error, STATUS_USAGE, "speculative: there is no draft model");
+    return STATUS_OK;
+}
+
+enum status policy_new(struct policy **out, const struct policy_settings *settings,
+                       const struct policy_parts *parts, struct error *error)
+{
+    struct policy *policy;
+    struct decode_target target, draft;
+    enum status status = check_parts(settings, parts, error);
+
+    *out = NULL;
+    if (status != STATUS_OK)
+        return status;
+    policy = checked_allocate_zeroed(1, sizeof *policy);
+    if (!policy)
+        return error_set(error, STATUS_NO_MEMORY, "no memory for a policy");
+    policy->session = parts->session;
+    target = session_target(&policy->target, parts->session);
+    if (parts->draft)
+        draft = session_target(&policy->draft, parts->draft);
+    status = decode_init(&policy->decode, settings,
+                         &(struct decode_parts){
+                             .target = &target,
+                             .sampler = &parts->session->sampler,
+                             .logits = parts->session->logits,
+                             .draft = parts->draft ? &draft : NULL,
+                             .clock = parts->clock ? parts->clock : monotonic_seconds,
+                             .clock_context = parts->clock_context,
+                         },
+                         session_context(parts->session), error);
+    *out = policy;
+    if (status != STATUS_OK)
+        policy_free(out);
+    return status;
+}
+
+void policy_free(struct policy **policy)
+{
+    if (!policy || !*policy)
+        return;
+    decode_release(&(*policy)->decode);
+    session_target_release(&(*policy)->target);
+    session_target_release(&(*policy)->draft);
+    free(*policy);
+    *policy = NULL;
+}
+
+bool policy_fits(const struct policy *policy, const struct session *session)
+{
+    return policy->session == session;
+}
+
+enum status policy_run(struct policy *policy, const struct generation *generation,
+                       struct generation_result *result, struct error *error)
+{
+    return decode_run(&policy->decode, generation, result, error);
+}
+
+const struct policy_statistics *policy_statistics(const struct policy *policy)
+{
+    return &policy->decode.statistics;
+}
+
+void policy_reset_statistics(struct policy *policy)
+{
+    policy->decode.statistics = (struct policy_statistics){.state = POLICY_PLAIN};
+}
+
+void policy_set_trace(struct policy *policy, policy_trace trace, void *context)
+{
+    policy->decode.trace = trace;
+    policy->decode.trace_context = context;
+}

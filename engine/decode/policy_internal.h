@@ -1,0 +1,20 @@
+/*
+ * policy_internal.h - the inside of a policy at work
+ */
+#ifndef ENGINE_DECODE_POLICY_INTERNAL_H
+#define ENGINE_DECODE_POLICY_INTERNAL_H
+
+#include "engine/decode/decode.h"
+
+struct policy {
+    const struct session *session; /* borrows */
+    struct session_target target, draft;
+    struct decode decode;
+};
+
+bool policy_fits(const struct policy *policy, const struct session *session);
+/* session->logits are those behind its last token. */
+enum status policy_run(struct policy *policy, const struct generation *generation,
+                       struct generation_result *result, struct error *error);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * target.h - what decoding needs of a model with its state, and nothing else
+ *
+ * A session is one; so is a draft model, and the scripted one of the tests.  `position` counts
+ * tokens consumed for good.
+ *
+ * Thread: one at a time.
+ */
+#ifndef ENGINE_DECODE_TARGET_H
+#define ENGINE_DECODE_TARGET_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/error.h"
+
+struct decode_target {
+    void *context;
+    uint32_t n_vocab;
+    uint32_t (*position)(void *context);
+    uint32_t (*room)(void *context); /* positions that are left */
+    const int32_t *(*tokens)(void *context);
+    bool (*is_stop)(void *context, int32_t id);
+    /* Consume tokens for good.  logits: of the last, [n_vocab]; NULL: not wanted. */
+    enum status (*consume)(void *context, const int32_t *tokens, uint32_t n_tokens,
+                           float *logits, struct error *error);
+    /*
+     * The logits of every row [n_tokens][n_vocab]; nothing is committed, also when it fails.
+     * CANCELLED: the flag was set.
+     */
+    enum status (*verify)(void *context, const int32_t *tokens, uint32_t n_tokens,
+                          float *logits, const atomic_bool *cancel, struct error *error);
+    /* Commit the first n_tokens (at least 1) of the last verify. */
+    enum status (*accept)(void *context, uint32_t n_tokens, struct error *error);
+    /* What a draft needs besides: remember this state; go back to it; to the empty one. */
+    enum status (*mark)(void *context, struct error *error);
+    enum status (*rewind)(void *context, struct error *error);
+    void (*reset)(void *context);
+};
+
+/* A session as a target.  Borrows it. */
+struct snapshot;
+struct session;
+struct session_target {
+    struct session *session;
+    struct snapshot *before; /* owns; the state that a verify began with */
+    uint32_t n_verified;     /* rows behind it */
+    struct snapshot *marked; /* owns */
+};
+
+struct decode_target session_target(struct session_target *out, struct session *session);
+void session_target_release(struct session_target *target);
+
+#endif
