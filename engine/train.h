@@ -106,9 +106,11 @@ struct train_result {
 /*
  * Train and write out_path (temporary file, sync, rename: an older file stays whole when the
  * disk is full).  Cancelled: the checkpoint is written and CANCELLED returned.  *result is to
- * be released in every case; on failure it holds what was done until then. Errors: DAMAGED (a
- * checkpoint, by name and offset), USAGE (settings that contradict each other, a checkpoint of
- * other settings: named), IO, NO_MEMORY, FAILED (loss not finite: step named).
+ * be released in every case; on failure it holds what was done until then.  Errors: DAMAGED (a
+ * checkpoint, by name and offset; the base model or vocabulary), UNSUPPORTED (a base model of
+ * another architecture), NOT_FOUND (of these files), USAGE (settings that contradict each other,
+ * a checkpoint of other settings: named), IO, NO_MEMORY (also: more parameters than the machine
+ * has memory for), FAILED (loss not finite: step named; another training uses the checkpoint).
  */
 enum status train_run(const struct train_settings *settings, struct train_result *result,
                       struct error *error);

@@ -25,8 +25,22 @@ struct checkpoint {
     uint64_t n_tokens;         /* seen */
     uint64_t epoch, cursor;    /* next sequence in the epoch's order */
     struct train_point *curve; /* borrowed when written, owned (free()) when read */
-    size_t n_points;
+    size_t n_points;           /* one for each step, from step 1 on */
 };
+
+struct checkpoint_lock {
+    char *path; /* owned; NULL: not held */
+    int fd;
+};
+
+/*
+ * Keep other trainings off the checkpoint: an advisory lock on a file beside it, PATH.lock, which
+ * is removed by the release; the kernel lets go of it when the process is killed.  Errors: FAILED
+ * (another training has it), IO (the folder cannot be written), NO_MEMORY; then it is not held.
+ */
+enum status checkpoint_lock_take(struct checkpoint_lock *lock, const char *path,
+                                 struct error *error);
+void checkpoint_lock_release(struct checkpoint_lock *lock); /* not held: nothing is done */
 
 /* Errors: IO (the file of before is whole), NO_MEMORY. */
 enum status checkpoint_write(const char *path, const struct checkpoint *checkpoint,

@@ -178,7 +178,7 @@ static enum status get_curve(struct reader *reader, const struct place *place,
     if (status != STATUS_OK)
         return status;
     if (!checked_multiply(place->n_points, sizeof(struct stored_point), &expected) ||
-        n_bytes != expected) {
+        n_bytes != expected || place->n_points != place->step) {
         free(bytes);
         return damaged(reader, reader->section, "the section has a wrong length");
     }
@@ -190,6 +190,8 @@ static enum status get_curve(struct reader *reader, const struct place *place,
         struct stored_point stored;
 
         memcpy(&stored, bytes + i * sizeof stored, sizeof stored);
+        if (stored.step != i + 1)
+            status = damaged(reader, reader->section, "the loss curve skips a step");
         checkpoint->curve[i] = (struct train_point){stored.step, stored.loss, stored.mtp_loss,
                                                     stored.held_out_loss};
     }
@@ -211,7 +213,7 @@ static enum status get_parameter(struct reader *reader, struct parameter *parame
         status = get(reader, &found, sizeof found);
     if (status != STATUS_OK)
         return status;
-    snprintf(what, sizeof what, "%s is not as it is there", parameter->name);
+    snprintf(what, sizeof what, "this is not the section of %s", parameter->name);
     if (n_section != sizeof found + n_bytes * (1 + expected.n_moments) ||
         memcmp(&found, &expected, sizeof found) != 0)
         return damaged(reader, reader->section, what);

@@ -15,7 +15,6 @@
 #include <xxhash.h>
 
 #include "engine/file/checked.h"
-#include "engine/train/checkpoint.h"
 #include "engine/train/export.h"
 
 enum { CLOCK_STEPS = 16 };
@@ -275,10 +274,29 @@ static enum status finish_step(struct trainer *trainer, const struct figures *fi
     return status;
 }
 
+/* A training that was stopped while it measured measures that step now. */
+static enum status complete_curve(struct trainer *trainer, struct error *error)
+{
+    const struct train_settings *settings = trainer->settings;
+    struct train_point *last;
+    double loss;
+    enum status status;
+
+    if (trainer->n_points == 0 ||
+        !is_due(trainer->step, settings->held_out_interval, settings->n_steps))
+        return STATUS_OK;
+    last = &trainer->curve[trainer->n_points - 1];
+    if (last->held_out_loss >= 0)
+        return STATUS_OK;
+    status = measure_held_out(trainer, &loss, error);
+    last->held_out_loss = (float)loss;
+    return status;
+}
+
 static enum status run_steps(struct trainer *trainer, struct error *error)
 {
     struct clock clock = {0};
-    enum status status = STATUS_OK;
+    enum status status = complete_curve(trainer, error);
 
     clock_mark(&clock, trainer->n_tokens);
     while (status == STATUS_OK && trainer->step < trainer->settings->n_steps) {
@@ -288,6 +306,8 @@ static enum status run_steps(struct trainer *trainer, struct error *error)
         if (status == STATUS_OK)
             status = finish_step(trainer, &figures, &clock, error);
     }
+    if (status == STATUS_OK && is_cancelled(trainer))
+        status = STATUS_CANCELLED;
     if (status != STATUS_CANCELLED)
         return status;
     if (trainer->settings->checkpoint_path != NULL) {

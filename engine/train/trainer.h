@@ -6,6 +6,7 @@
 
 #include "engine/file/gguf.h"
 #include "engine/train.h"
+#include "engine/train/checkpoint.h"
 #include "engine/train/data.h"
 #include "engine/train/network.h"
 #include "engine/train/optimizer.h"
@@ -23,6 +24,7 @@ struct trainer {
     struct optimizer *optimizer;
     struct data_order *order, *held_out;
     struct schedule schedule;
+    struct checkpoint_lock lock;
     char *settings_text; /* see checkpoint.h */
     uint64_t step;       /* done */
     uint64_t n_tokens;   /* seen */

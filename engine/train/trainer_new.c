@@ -309,6 +309,8 @@ enum status trainer_new(struct trainer *trainer, const struct train_settings *se
     enum status status = check_settings(settings, error);
 
     *trainer = (struct trainer){.settings = settings};
+    if (status == STATUS_OK && settings->checkpoint_path != NULL)
+        status = checkpoint_lock_take(&trainer->lock, settings->checkpoint_path, error);
     if (status == STATUS_OK)
         status = open_network(trainer, error);
     if (status == STATUS_OK)
@@ -327,6 +329,7 @@ void trainer_release(struct trainer *trainer)
     pool_free(&trainer->pool);
     network_free(&trainer->network);
     gguf_close(&trainer->keys);
+    checkpoint_lock_release(&trainer->lock);
     free(trainer->settings_text);
     free(trainer->curve);
     *trainer = (struct trainer){0};

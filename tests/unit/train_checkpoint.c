@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "engine/run/pool.h"
 #include "engine/train/checkpoint.h"
@@ -252,6 +253,80 @@ static void a_cut_file_is_refused(void **state)
     free(bytes);
 }
 
+/* Give the number at `place` of a section's bytes another value, and the section its hash. */
+static void change_section(uint8_t *bytes, uint32_t kind, size_t place, uint64_t value)
+{
+    size_t at = 16;
+
+    for (;;) {
+        uint32_t found;
+        uint64_t length, hash;
+
+        memcpy(&found, bytes + at, sizeof found);
+        memcpy(&length, bytes + at + 8, sizeof length);
+        if (found == kind) {
+            memcpy(bytes + at + 16 + place, &value, sizeof value);
+            hash = XXH3_64bits(bytes + at, 16 + (size_t)length);
+            memcpy(bytes + at + 16 + (size_t)length, &hash, sizeof hash);
+            return;
+        }
+        at += 16 + (size_t)length + 8;
+    }
+}
+
+/* Its hashes are right; what draws the curve relies on ascending steps. */
+static void a_forged_curve_is_refused(void **state)
+{
+    enum { PLACE = 2, CURVE = 3, POINT_BYTES = 24 };
+    static const uint64_t steps[] = {0, 1, 3, UINT64_MAX};
+    struct fixture *fixture = *state;
+    struct checkpoint checkpoint;
+    uint8_t *bytes;
+    size_t n_bytes;
+
+    assert_int_equal(write_state(fixture, NULL), STATUS_OK);
+    bytes = read_bytes(fixture->path, &n_bytes);
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        change_section(bytes, CURVE, POINT_BYTES, steps[i]);
+        write_bytes(fixture->path, bytes, n_bytes);
+        refused(fixture, "a curve with a wrong step");
+    }
+    change_section(bytes, CURVE, POINT_BYTES, 2);
+    write_bytes(fixture->path, bytes, n_bytes);
+    assert_int_equal(read_state(fixture, settings, &checkpoint, NULL), STATUS_OK);
+    free(checkpoint.curve);
+    change_section(bytes, PLACE, 0, 1000);
+    write_bytes(fixture->path, bytes, n_bytes);
+    refused(fixture, "a step without its point of the curve");
+    free(bytes);
+}
+
+static void one_training_at_a_time(void **state)
+{
+    struct fixture *fixture = *state;
+    struct checkpoint_lock first, second;
+    struct error error = {0};
+    char name[128];
+
+    snprintf(name, sizeof name, "%s.lock", fixture->path);
+    /* As a killed process leaves it. */
+    write_bytes(name, (const uint8_t *)"", 0);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(checkpoint_lock_take(&first, fixture->path, &error), STATUS_OK);
+        assert_int_equal(checkpoint_lock_take(&second, fixture->path, &error), STATUS_FAILED);
+        assert_non_null(strstr(error.what, "another training"));
+        assert_non_null(strstr(error.where, "/state"));
+        checkpoint_lock_release(&second);
+        assert_int_equal(access(name, F_OK), 0);
+        checkpoint_lock_release(&first);
+        assert_int_equal(access(name, F_OK), -1);
+    }
+    error_clear(&error);
+    assert_int_equal(checkpoint_lock_take(&first, "/nonexistent/state", &error), STATUS_IO);
+    assert_non_null(strstr(error.where, "/nonexistent/state"));
+    checkpoint_lock_release(&first);
+}
+
 static void other_settings_are_named(void **state)
 {
     struct fixture *fixture = *state;
@@ -313,6 +388,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(sgd_has_one_moment, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_changed_byte_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_cut_file_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_forged_curve_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_training_at_a_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_settings_are_named, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_full_disk_leaves_the_old_one, set_up, tear_down),
     };

@@ -217,8 +217,9 @@ static void threads_and_levels_change_no_byte(void **state)
     struct fixture *fixture = *state;
     struct train_settings settings = settings_of(fixture);
     size_t n_bytes;
-    uint8_t *expected = train(&settings, &n_bytes);
 
+    settings.n_steps = STEPS / 2;
+    uint8_t *expected = train(&settings, &n_bytes);
     for (int level = KERNEL_LEVEL_GENERIC; level < KERNEL_LEVEL_COUNT; level++) {
         if (!kernel_level_supported((enum kernel_level)level))
             continue;
@@ -302,6 +303,67 @@ static void a_stop_anywhere_changes_no_byte(void **state)
         assert_file(fixture->out, expected, n_bytes);
     }
     free(expected);
+}
+
+static struct train_result run_until(struct fixture *fixture, struct train_settings settings,
+                                     uint64_t cancel_at, enum status expected)
+{
+    struct train_result result;
+    struct error error = {0};
+
+    atomic_store(&fixture->cancel, false);
+    fixture->cancel_at = cancel_at;
+    if (train_run(&settings, &result, &error) != expected)
+        fail_msg("%s", error.what);
+    return result;
+}
+
+/* Stopped before the held-out data were measured, it measures them when it goes on. */
+static void the_curve_is_completed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct train_settings settings = settings_of(fixture), stopped;
+    const uint64_t stops[] = {STEPS / 2, STEPS};
+
+    settings.held_out_interval = STEPS / 2;
+    struct train_result whole = run_until(fixture, settings, 0, STATUS_OK);
+    settings.checkpoint_path = fixture->checkpoint;
+    settings.resume = true;
+    unlink(fixture->out);
+    for (size_t i = 0; i < 2; i++) {
+        stopped = settings;
+        stopped.n_held_out = 0;
+        unlink(fixture->checkpoint);
+        struct train_result result = run_until(fixture, stopped, stops[i], STATUS_CANCELLED);
+        assert_true(result.n_steps == stops[i] && result.held_out_loss < 0);
+        train_result_release(&result);
+        assert_int_equal(access(fixture->out, F_OK), -1);
+        result = run_until(fixture, settings, 0, STATUS_OK);
+        for (size_t step = stops[i] - 1; step < STEPS; step += STEPS / 2) {
+            assert_true(result.curve[step].held_out_loss >= 0);
+            assert_memory_equal(&result.curve[step].loss, &whole.curve[step].loss,
+                                3 * sizeof(float));
+        }
+        train_result_release(&result);
+        unlink(fixture->out);
+    }
+    train_result_release(&whole);
+}
+
+/* A network that the machine cannot hold is refused before it takes memory. */
+static void too_large_a_network_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    struct train_settings settings = settings_of(fixture);
+    struct train_result result;
+    struct error error = {0};
+
+    settings.shape.n_layers = 1000;
+    settings.shape.n_embd = 1 << 16;
+    settings.shape.n_ff = 1 << 20;
+    assert_int_equal(train_run(&settings, &result, &error), STATUS_NO_MEMORY);
+    assert_non_null(strstr(error.what, "million parameters"));
+    train_result_release(&result);
 }
 
 static void refused(struct train_settings settings, const char *word)
@@ -430,6 +492,8 @@ int main(void)
         TEST(threads_and_levels_change_no_byte),
         TEST(passes_add_up),
         TEST(a_stop_anywhere_changes_no_byte),
+        TEST(the_curve_is_completed),
+        TEST(too_large_a_network_is_refused),
         TEST(what_contradicts_itself_is_named),
         TEST(a_loss_that_is_not_finite_ends_it),
         TEST(a_full_disk_leaves_the_old_model),
