@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { BLOCK_PARAMETERS = 20, END_PARAMETERS = 3 };
 
@@ -18,7 +19,9 @@ enum { BLOCK_PARAMETERS = 20, END_PARAMETERS = 3 };
 struct builder {
     struct network *network;
     const struct hyperparameters *hyperparameters;
-    uint32_t block; /* names begin with "blk.<block>." */
+    bool counts;       /* makes nothing: only n_values is wanted */
+    uint64_t n_values; /* of all parameters, while it counts; UINT64_MAX: too many */
+    uint32_t block;    /* names begin with "blk.<block>." */
     enum status status;
     struct error *error;
 };
@@ -33,6 +36,13 @@ static struct tensor *add(struct builder *builder, const char *name, enum parame
 
     if (builder->status != STATUS_OK)
         return NULL;
+    if (builder->counts) {
+        uint64_t n_values = (uint64_t)n_rows * (n_columns > 0 ? n_columns : 1);
+
+        if (!checked_add(builder->n_values, n_values, &builder->n_values))
+            builder->n_values = UINT64_MAX;
+        return NULL;
+    }
     parameter = &network->parameters[network->n_parameters];
     parameter->tensor = tensor_new(n_columns > 0 ? 2 : 1, shape, true);
     if (!parameter->tensor) {
@@ -188,11 +198,33 @@ static enum status check_trainable(const struct hyperparameters *p, struct error
     return STATUS_OK;
 }
 
+/*
+ * Values, gradients and two moments, against the memory of the machine: the system gives more than
+ * there is and kills the process when it is used.
+ */
+static enum status check_memory(struct builder *builder)
+{
+    const double gigabyte = 1e9;
+    double wanted, there;
+    long n_pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
+
+    builder->counts = true;
+    add_all(builder);
+    builder->counts = false;
+    wanted = 4.0 * sizeof(float) * (double)builder->n_values;
+    there = (double)n_pages * (double)page_bytes;
+    if (n_pages <= 0 || page_bytes <= 0 || wanted <= there)
+        return STATUS_OK;
+    return error_set(builder->error, STATUS_NO_MEMORY,
+                     "%.3g million parameters take %.3g GB to train, this machine has %.3g",
+                     (double)builder->n_values / 1e6, wanted / gigabyte, there / gigabyte);
+}
+
 enum status network_build(struct network **out, struct hyperparameters *hyperparameters,
                           bool tied, struct error *error)
 {
     struct network *network = checked_allocate_zeroed(1, sizeof *network);
-    struct builder builder = {network, hyperparameters, 0, STATUS_OK, error};
+    struct builder builder = {.network = network, .status = STATUS_OK, .error = error};
     const size_t capacity =
         ((size_t)hyperparameters->n_layers + hyperparameters->n_mtp) * BLOCK_PARAMETERS +
         END_PARAMETERS;
@@ -212,6 +244,8 @@ enum status network_build(struct network **out, struct hyperparameters *hyperpar
         checked_allocate_zeroed(network->hyperparameters.n_layers, sizeof *network->blocks);
     if (!network->parameters || !network->initially || !network->blocks)
         builder.status = error_set(error, STATUS_NO_MEMORY, "no memory for a network");
+    if (builder.status == STATUS_OK)
+        builder.status = check_memory(&builder);
     if (builder.status == STATUS_OK)
         add_all(&builder);
     if (builder.status != STATUS_OK) {

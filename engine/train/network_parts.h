@@ -33,8 +33,9 @@ struct network {
 };
 
 /*
- * A network with all parameters, zeroed, and layers that read them.  Takes the hyperparameters over,
- * on failure too.  Errors: NO_MEMORY, UNSUPPORTED (more than one MTP block, scaled positions).
+ * A network with all parameters, zeroed, and layers that read them.  Takes the hyperparameters
+ * over, on failure too.  Errors: NO_MEMORY (also: training them takes more than the machine has),
+ * UNSUPPORTED (more than one MTP block, scaled positions).
  */
 enum status network_build(struct network **out, struct hyperparameters *hyperparameters,
                           bool tied, struct error *error);
