@@ -121,8 +121,12 @@ static bool append_string(struct buffer *buffer, const char *bytes, size_t n_byt
 static enum status create_temporary(struct gguf_writer *writer, struct error *error)
 {
     size_t n_bytes = strlen(writer->path) + 40;
+    struct stat there;
     int number;
 
+    /* A rename would put a file in the place of a device. */
+    if (stat(writer->path, &there) == 0 && !S_ISREG(there.st_mode))
+        return refuse(writer, error, STATUS_IO, "not a regular file");
     writer->temporary = malloc(n_bytes);
     if (!writer->temporary)
         return no_memory(writer, error);

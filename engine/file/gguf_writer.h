@@ -15,6 +15,7 @@
 
 struct gguf_writer;
 
+/* Errors: IO (no file can be made beside path, or path is a folder or a device), NO_MEMORY. */
 enum status gguf_writer_open(struct gguf_writer **out, const char *path, struct error *error);
 /* Abandon: the temporary file is removed.  NULL is allowed. */
 void gguf_writer_discard(struct gguf_writer **writer);

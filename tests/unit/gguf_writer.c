@@ -341,6 +341,20 @@ static void the_temporary_name_is_never_followed(void **state)
     assert_int_equal(files_in_folder(), 0);
 }
 
+/* A rename would replace it, if the user may. */
+static void a_device_is_not_replaced(void **state)
+{
+    struct gguf_writer *writer;
+    struct error error;
+
+    (void)state;
+    assert_int_equal(gguf_writer_open(&writer, "/dev/null", &error), STATUS_IO);
+    assert_null(writer);
+    assert_non_null(strstr(error.where, "/dev/null"));
+    assert_int_equal(gguf_writer_open(&writer, folder, &error), STATUS_IO);
+    assert_int_equal(files_in_folder(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +364,7 @@ int main(void)
         cmocka_unit_test(a_failed_write_leaves_the_old_file_whole),
         cmocka_unit_test(a_full_disk_leaves_the_old_file_whole),
         cmocka_unit_test(the_temporary_name_is_never_followed),
+        cmocka_unit_test(a_device_is_not_replaced),
     };
     return cmocka_run_group_tests_name("gguf_writer", tests, make_folder, remove_folder);
 }
