@@ -272,8 +272,11 @@ static int grade_file(struct grading *grading, const char *path)
     struct error error = {0};
     int code = 0;
 
-    if (input_read(path, &text, &error) != STATUS_OK)
+    if (input_read(path, &text, &error) != STATUS_OK) {
+        if (error.status == STATUS_NOT_FOUND)
+            error.status = STATUS_USAGE; /* "not found" is the model's exit code */
         code = report_error(&error);
+    }
     if (code == 0)
         code = invocation_open_model(grading->invocation, false, &grading->model);
     if (code == 0)

@@ -54,10 +54,9 @@ static enum status add_value(struct vocabulary_training *training, json_t *value
     enum status status = STATUS_OK;
     const char *key;
     json_t *inner;
-    size_t i;
 
-    json_array_foreach(value, i, inner) if (status == STATUS_OK) status =
-        add_value(training, inner, n_texts, error);
+    for (size_t i = 0; i < json_array_size(value) && status == STATUS_OK; i++)
+        status = add_value(training, json_array_get(value, i), n_texts, error);
     json_object_foreach(value, key, inner)
     {
         if (status != STATUS_OK)
@@ -85,7 +84,9 @@ static enum status add_line(struct vocabulary_training *training, const char *li
     status = add_value(training, value, &n_texts, error);
     if (status == STATUS_OK && n_texts == 0)
         status = error_set(error, STATUS_DAMAGED,
-                           "no text: there is no \"content\", \"thinking\" or \"text\"");
+                           "no text: there is no \"content\", \"thinking\" or \"text\" "
+                           "(offset %zu)",
+                           offset);
     json_decref(value);
     return status;
 }
@@ -125,7 +126,7 @@ static enum status add_file(struct vocabulary_training *training, const char *pa
     enum status status = input_read(path, &text, error);
 
     if (status == STATUS_NOT_FOUND)
-        status = error->status = STATUS_IO; /* "not found" is the model's exit code */
+        status = error->status = STATUS_USAGE; /* "not found" is the model's exit code */
     if (status == STATUS_OK && n > 6 && strcmp(path + n - 6, ".jsonl") == 0)
         status = add_lines(training, path, &text, error);
     else if (status == STATUS_OK)

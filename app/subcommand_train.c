@@ -1,11 +1,13 @@
 /*
  * subcommand_train.c - `banter train`: a model from data, told as it goes
  */
+#include <errno.h>
 #include <langinfo.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,10 +15,12 @@
 #include "app/json.h"
 #include "app/loss_plot.h"
 #include "app/report.h"
+#include "app/signals.h"
 #include "app/subcommands.h"
 #include "app/train_options.h"
 #include "app/training_data.h"
 #include "config/config.h"
+#include "ui/ui.h"
 
 enum { WINDOW_TOKENS = 512, PLOT_LINES = 16, PLOT_COLUMNS = 80 };
 
@@ -26,7 +30,7 @@ struct train {
     struct model *model; /* owned; a vocabulary */
     struct training_data data, held_out;
     struct output output; /* JSON, and the curve */
-    bool json, terminal;  /* standard error is a terminal */
+    bool json, terminal;  /* standard error can draw over a line */
     double told;          /* seconds of the last line */
     double held_out_loss; /* the last one; negative: none */
     struct train_result result;
@@ -42,20 +46,22 @@ static double seconds_now(void)
 
 static int open_vocabulary(struct train *train)
 {
-    struct train_settings *s = &train->options.settings;
+    const struct train_settings *s = &train->options.settings;
     const struct model_options options = {
         .level = s->level,
         .n_threads = s->n_threads,
         .vocabulary_only = true,
         .template_name = config_values(train->invocation->store)->template_name,
     };
+    const char *path = s->base_path != NULL ? s->base_path : s->vocabulary_path;
     struct error error = {0};
+    char name[512];
 
-    if (model_open(&train->model, s->base_path != NULL ? s->base_path : s->vocabulary_path,
-                   &options, &error) != STATUS_OK)
+    /* Its keys stay mapped to the end: for the message when the file is cut meanwhile. */
+    ui_filter_line(path, strlen(path), name, sizeof name);
+    signals_name_model(name);
+    if (model_open(&train->model, path, &options, &error) != STATUS_OK)
         return report_error(&error);
-    if (s->name == NULL)
-        s->name = model_info(train->model)->name;
     return 0;
 }
 
@@ -208,9 +214,10 @@ static void tell_end(const struct train *train)
 
     if (result->held_out_loss >= 0)
         snprintf(loss, sizeof loss, ", held-out loss %.4f", result->held_out_loss);
-    report("%s: %.2f million parameters, %llu steps, %.2f million tokens%s",
+    report("%s: %.3g million parameters, %llu step%s, %.3g million tokens%s",
            train->options.settings.out_path, (double)result->n_parameters / 1e6,
-           (unsigned long long)result->n_steps, (double)result->n_tokens / 1e6, loss);
+           (unsigned long long)result->n_steps, result->n_steps == 1 ? "" : "s",
+           (double)result->n_tokens / 1e6, loss);
 }
 
 /* The line on a terminal has no end yet. */
@@ -260,6 +267,32 @@ static int run(struct train *train)
     return finish(train, status, &error);
 }
 
+/* What would be found out after hours. */
+static int check_out(const struct train *train)
+{
+    const struct train_settings *s = &train->options.settings;
+    const char *slash = strrchr(s->out_path, '/');
+    struct stat status;
+    struct error error = {0};
+    char *folder;
+    int failure = 0;
+
+    if (strcmp(s->out_path, s->checkpoint_path) == 0)
+        return usage_error(train->invocation, "--out and --checkpoint name the same file");
+    if (stat(s->out_path, &status) == 0 && !S_ISREG(status.st_mode))
+        return usage_error(train->invocation, "--out: %s is no file", s->out_path);
+    folder = slash != NULL ? app_copy(s->out_path, (size_t)(slash - s->out_path) + 1)
+                           : app_copy("./", 2);
+    if (access(folder, W_OK | X_OK) != 0)
+        failure = errno;
+    free(folder);
+    if (failure == 0)
+        return 0;
+    error_set(&error, STATUS_IO, "%s", strerror(failure));
+    error_path(&error, s->out_path);
+    return report_error(&error);
+}
+
 /* Hours of work are not overwritten by a flag that was forgotten. */
 static int check_checkpoint(const struct train *train)
 {
@@ -272,12 +305,19 @@ static int check_checkpoint(const struct train *train)
                        s->checkpoint_path);
 }
 
+static bool draws_over_lines(int fd)
+{
+    const char *name = getenv("TERM");
+
+    return isatty(fd) == 1 && name != NULL && strcmp(name, "dumb") != 0;
+}
+
 int subcommand_train(struct invocation *invocation)
 {
     struct train train = {
         .invocation = invocation,
         .json = invocation->values[FLAG_JSON] != NULL,
-        .terminal = isatty(STDERR_FILENO) == 1,
+        .terminal = draws_over_lines(STDERR_FILENO),
         .held_out_loss = -1,
     };
     int code = invocation_load(invocation);
@@ -285,6 +325,8 @@ int subcommand_train(struct invocation *invocation)
     output_init(&train.output, STDOUT_FILENO, "standard output", true);
     if (code == 0)
         code = train_options_read(&train.options, invocation);
+    if (code == 0)
+        code = check_out(&train);
     if (code == 0)
         code = check_checkpoint(&train);
     if (code == 0)

@@ -153,7 +153,7 @@ static int read_measures(struct train_settings *s, const struct invocation *invo
     return 0;
 }
 
-/* "temperature=0.7": one item of --sampling. */
+/* "temperature=0.7": one item of --sampling, of those that a model file has keys for. */
 static bool read_sampling_item(struct sampling_choice *choice, const char *item, size_t n_bytes)
 {
     struct sampling *v = &choice->values;
@@ -167,8 +167,6 @@ static bool read_sampling_item(struct sampling_choice *choice, const char *item,
         {"top_k", SAMPLING_TOP_K, 0, 1000000, NULL},
         {"top_p", SAMPLING_TOP_P, 1e-6f, 1, &v->top_p},
         {"min_p", SAMPLING_MIN_P, 0, 0.999999f, &v->min_p},
-        {"presence_penalty", SAMPLING_PRESENCE, -2, 2, &v->presence_penalty},
-        {"frequency_penalty", SAMPLING_FREQUENCY, -2, 2, &v->frequency_penalty},
         {"repetition_penalty", SAMPLING_REPETITION, 1e-6f, 10, &v->repetition_penalty},
     };
     const char *equals = memchr(item, '=', n_bytes);
@@ -187,6 +185,8 @@ static bool read_sampling_item(struct sampling_choice *choice, const char *item,
             return false;
         if (fields[i].value != NULL)
             *fields[i].value = (float)number;
+        else if ((double)(int32_t)number < number)
+            return false;
         else
             v->top_k = (int32_t)number;
         choice->given |= (uint32_t)fields[i].field;

@@ -226,8 +226,10 @@ static enum status take_chat(const struct line *line, json_t *object, json_t *li
     struct chat_message *messages;
     enum status status = STATUS_OK;
 
-    if (!json_is_array(list) || n == 0 || n > MESSAGES_MAX)
+    if (!json_is_array(list) || n == 0)
         return bad_line(line, "\"messages\" must be a list of messages");
+    if (n > MESSAGES_MAX)
+        return bad(line, 1, line->offset, "%zu messages; %d are the most", n, MESSAGES_MAX);
     if (think != NULL && !json_is_boolean(think))
         return bad_line(line, "\"think\" must be true or false");
     messages = app_resize(NULL, n, sizeof *messages);

@@ -174,9 +174,10 @@ static bool is_named(const struct gguf_key *key, const char *name)
 /* Keys that say what is in the other file and not in this one. */
 static bool is_replaced(const struct exporter *exporter, const struct gguf_key *key)
 {
-    return is_named(key, "general.name") || is_named(key, "general.file_type") ||
+    return is_named(key, "general.file_type") ||
            is_named(key, "general.quantization_version") ||
            is_named(key, "general.alignment") ||
+           (is_named(key, "general.name") && exporter->options->name) ||
            (is_named(key, "general.description") && exporter->options->description) ||
            (begins_with(key, "general.sampling.") && exporter->options->sampling) ||
            begins_with(key, "split.");

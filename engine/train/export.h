@@ -11,15 +11,18 @@ struct pool;
 
 struct export_options {
     const char *mix;         /* see mix.h */
-    const char *name;        /* general.name */
-    const char *description; /* general.description; NULL: none */
-    const struct gguf
-        *keys;          /* tokenizer.* (and for fine-tuning all other keys) come from here */
-    bool copy_all_keys; /* fine-tuning: everything but general.name, file_type, sampling */
-    const struct sampling_choice *sampling; /* general.sampling.*; NULL: none */
+    const char *name;        /* general.name; NULL: that of keys, or none */
+    const char *description; /* general.description; the same */
+    const struct gguf *keys; /* tokenizer.* come from here; NULL: none */
+    bool copy_all_keys; /* fine-tuning: so do all others, but for those that are given here */
+    const struct sampling_choice *sampling; /* general.sampling.*; NULL: as the name */
 };
 
-/* Errors: IO (disk full: an older file stays whole), FAILED (a value is not finite: tensor named). */
+/*
+ * Write the network's parameters in the types of the mix.  The same bytes for any number of
+ * threads.  Errors: USAGE (no such mix), IO (disk full: an older file stays whole), FAILED (a
+ * value is not finite: tensor named), NO_MEMORY.
+ */
 enum status network_export(struct network *network, const char *path,
                            const struct export_options *options, struct pool *pool,
                            struct error *error);

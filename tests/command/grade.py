@@ -41,5 +41,5 @@ def test_bad_files_are_refused(binary):
                % (len(good) + 1))
         expect(graded(binary, folder, [""]), 65, "", "no question is in the file")
         expect(graded(binary, folder, [line({"kind": "x"})]), 65, "", "questions.jsonl:1")
-        expect(run(binary, "grade", "--model", golden_model(), folder + "/none"), 3)
+        expect(run(binary, "grade", "--model", golden_model(), folder + "/none"), 2, "", "none")
     expect(run(binary, "grade", "--model", golden_model()), 2, "", "held-out questions")

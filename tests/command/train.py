@@ -1,11 +1,15 @@
 """banter train: from data files to a model, through stops and kills, and what it refuses."""
+import fcntl
 import json
 import os
+import pty
 import random
 import resource
 import signal
+import struct
 import subprocess
 import tempfile
+import termios
 import time
 
 from command_support import environment, expect, golden_model, run
@@ -128,6 +132,9 @@ def test_an_interrupt_keeps_what_was_done(place):
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         for _ in range(3):
             process.stdout.readline()
+        # One training at a time.
+        expect(run(place.binary, *arguments, "--resume"), 1, "",
+               "model.gguf.checkpoint: another training uses this checkpoint")
         process.send_signal(number)
         _, err = process.communicate(timeout=30)
         assert process.returncode == -number, (process.returncode, err)
@@ -143,6 +150,8 @@ def test_an_interrupt_keeps_what_was_done(place):
     place.write("model.gguf.checkpoint", bytes(checkpoint))
     done = expect(run(place.binary, *arguments, "--resume"), 65, "", "model.gguf.checkpoint")
     assert "offset " in done.message, done
+    assert sorted(os.listdir(place.folder)) == [
+        "data.jsonl", "model.gguf.checkpoint", "other.jsonl", "vocabulary.gguf"]
 
 
 @workplace
@@ -210,6 +219,12 @@ def test_wrong_numbers(place):
         (["--warmup", "21"], "--warmup is longer than --steps"),
         (["--sampling", "temperature"], "--sampling takes settings"),
         (["--sampling", "top_k=x"], "--sampling takes settings"),
+        (["--sampling", "top_k=1.5"], "--sampling takes settings"),
+        # No key of a model file says it.
+        (["--sampling", "presence_penalty=1"], "--sampling takes settings"),
+        (["--out", place.folder], "is no file"),
+        (["--out", "/dev/null"], "/dev/null is no file"),
+        (["--checkpoint", place.path("model.gguf")], "--out and --checkpoint name the same"),
         (["--from", "x"], "either --vocabulary"),
     ]
     for arguments, message in cases:
@@ -218,6 +233,10 @@ def test_wrong_numbers(place):
     expect(run(place.binary, "train", "--out", "x", "--vocabulary", "y"), 2, "",
            "--data is missing")
     expect(run(place.binary, "train", "--out", "x", "--vocabulary", "/nonexistent/y", "z"), 3)
+    expect(place.train("model.gguf", "--out", "/nonexistent/x.gguf"), 74, "",
+           "/nonexistent/x.gguf")
+    expect(place.train("model.gguf", "--layers", 1000, "--embedding", "64k", "--ffn", "1M"), 4, "",
+           "million parameters")
     assert not os.path.exists(place.path("model.gguf"))
 
 
@@ -229,6 +248,47 @@ def test_a_curve_is_drawn(place):
     assert "step 1" in text and any("\u2800" < char < "\u2900" for char in text), text
     text = expect(place.train("model.gguf", "--plot", "--steps", 4, "--ascii")).text
     assert text.isascii() and "*" in text, text
+
+
+def lines_on_terminal(place, columns, *more):
+    """What a terminal of so many columns gets of the progress line."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    program = subprocess.Popen([place.binary, *map(str, place.arguments("model.gguf", *more))],
+                               env=environment(TERM="xterm"), stdout=subprocess.PIPE,
+                               stderr=slave)
+    os.close(slave)
+    text = b""
+    try:
+        while True:
+            text += os.read(master, 4096)
+    except OSError:  # the other end is closed
+        os.close(master)
+    program.communicate(timeout=60)
+    assert program.returncode == 0, text
+    return text.decode()
+
+
+@workplace
+def test_the_progress_line_fits(place):
+    for columns in (40, 80):
+        text = lines_on_terminal(place, columns, "--steps", 3)
+        drawn = [line.split("\x1b[K")[0] for line in text.split("\r") if "\x1b[K" in line]
+        assert drawn and all(0 < len(line) < columns for line in drawn), (columns, text)
+        assert drawn[-1].startswith("step 3/3  loss"), drawn
+        assert ("tok/s" in drawn[-1]) == (columns == 80), drawn
+        # The line ends before the next one begins.
+        assert "\x1b[K\r\nbanter: " in text, text
+
+
+@workplace
+def test_names_of_files_are_filtered(place):
+    name = "model\x1b[31m\n.gguf"
+    done = expect(place.train(name, "--steps", 1))
+    assert "model^[[31m^J.gguf: " in done.message and "\x1b" not in done.message, done
+    place.data = place.write("data\x1b[1m.jsonl", "{\x1b[31m")
+    done = expect(place.train("m.gguf", "--steps", 1), 65, "", "data^[[1m.jsonl:1:")
+    assert "\x1b" not in done.message, done
 
 
 @workplace

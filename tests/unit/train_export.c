@@ -276,7 +276,7 @@ static void keys_of_a_base_are_kept(void **state)
     struct error error = {0};
     struct network *network = load_network(SOURCE);
     struct gguf *base = NULL, *tuned = NULL;
-    struct gguf_string name;
+    struct gguf_string name, old_name;
     uint32_t number;
 
     (void)state;
@@ -295,6 +295,14 @@ static void keys_of_a_base_are_kept(void **state)
     assert_memory_equal(name.bytes, "tuned", name.n_bytes);
     check(gguf_get_u32(tuned, "general.file_type", &number, &error), &error);
     assert_int_equal(number, 1);
+    gguf_close(&tuned);
+    options.name = NULL;
+    check(network_export(network, path, &options, machine.pool, &error), &error);
+    check(gguf_open(&tuned, path, &error), &error);
+    check(gguf_get_string(base, "general.name", &old_name, &error), &error);
+    check(gguf_get_string(tuned, "general.name", &name, &error), &error);
+    assert_int_equal(name.n_bytes, old_name.n_bytes);
+    assert_memory_equal(name.bytes, old_name.bytes, name.n_bytes);
     gguf_close(&base), gguf_close(&tuned);
     network_free(&network);
     remove(path);
