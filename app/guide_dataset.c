@@ -317,6 +317,18 @@ void guide_dataset_train(struct guide_dataset *dataset, uint64_t i, struct guide
     sample->system = has_system ? systems[system] : NULL;
 }
 
+void guide_dataset_boundary(struct guide_dataset *dataset, uint64_t i,
+                            struct guide_sample *sample)
+{
+    struct guide_random random = guide_stream(dataset->seed ^ 0x626f7264, i);
+
+    do {
+        guide_sample_clear(sample);
+        sample->kind = GUIDE_SAMPLE_REFUSAL;
+        sample->n_turns = 1;
+    } while (!guide_boundary_turn(&random, &sample->turns[0]) || !is_clean(dataset, sample));
+}
+
 /* Writing -------------------------------------------------------------------------------- */
 
 static void add_string(struct text_buffer *out, const char *text)

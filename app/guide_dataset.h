@@ -53,12 +53,29 @@ void guide_sample_release(struct guide_sample *sample);
 bool guide_fact_turn(struct guide_random *random, const struct guide_fact *fact, bool held_out,
                      struct guide_turn *turn);
 bool guide_refusal_turn(struct guide_random *random, bool held_out, struct guide_turn *turn);
+/* More of the world outside, composed (guide_boundary.c); of training alone. */
+bool guide_boundary_turn(struct guide_random *random, struct guide_turn *turn);
 bool guide_talk_turn(struct guide_random *random, struct guide_turn *turn);
 /* An exercise is held out by the hash of its question. */
 bool guide_exercise_turn(struct guide_random *random, bool held_out, struct guide_turn *turn);
 /* Several turns, of which the last one needs those before it, or does not. */
 bool guide_chat_turns(struct guide_random *random, const struct guide_facts *facts,
                       bool held_out, struct guide_sample *sample);
+/* For those that write refusals. */
+enum guide_refusal { GUIDE_REFUSE_WORLD, GUIDE_REFUSE_TASK, GUIDE_REFUSE_UNKNOWN };
+/* A topic in a frame of training, and the refusal that answers it. */
+void guide_refusal_ask(struct guide_random *random, unsigned kinds, const char *topic,
+                       enum guide_refusal refusal, struct guide_turn *turn);
+/* Do these words stand in a held-out topic? */
+bool guide_refusal_holds_out(const char *words);
+/* Is it a command, option or subcommand after all? */
+bool guide_refusal_knows(const char *name);
+/*
+ * A name that nobody ever heard: the boundary must not hang on the words of a list.  Held out are
+ * those whose hash says so.  is_proper: with a capital letter.
+ */
+void guide_unheard_name(struct guide_random *random, bool held_out, bool is_proper, char *name,
+                        size_t room);
 /* A fact by weight. */
 const struct guide_fact *guide_fact_pick(struct guide_random *random,
                                          const struct guide_facts *facts);
@@ -75,6 +92,9 @@ const struct guide_sample *guide_dataset_held_out(const struct guide_dataset *da
 /* Sample number i of training; the same for the same seed and i. */
 void guide_dataset_train(struct guide_dataset *dataset, uint64_t i,
                          struct guide_sample *sample);
+/* Sample number i of the boundary: refusals alone, for the end of a training. */
+void guide_dataset_boundary(struct guide_dataset *dataset, uint64_t i,
+                            struct guide_sample *sample);
 /* Does this text hold what is held out: a question, a wording or the mark of a frame? */
 bool guide_dataset_is_held_out(const struct guide_dataset *dataset, const char *text);
 /* One line of JSON, with its newline; graded: with what a right answer is. */

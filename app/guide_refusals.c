@@ -12,6 +12,7 @@
 
 #include "app/commands.h"
 #include "app/guide_phrases.h"
+#include "app/options.h"
 #include "config/config.h"
 
 static const char answer_world[] =
@@ -301,12 +302,8 @@ static void hard_task(struct guide_random *random, bool held_out, struct guide_t
     text_release(&question);
 }
 
-/*
- * A name that nobody ever heard: the boundary must not hang on the words of a list.  Held out
- * are those whose hash says so.
- */
-static void unheard_name(struct guide_random *random, bool held_out, bool is_proper, char *name,
-                         size_t room)
+void guide_unheard_name(struct guide_random *random, bool held_out, bool is_proper, char *name,
+                        size_t room)
 {
     static const char *const heads[] = {"b", "br", "d", "dr", "f",  "g",  "gl", "h",  "k", "kl",
                                         "l", "m",  "n", "p",  "pl", "r",  "s",  "st", "t", "tr",
@@ -339,8 +336,8 @@ static void unheard(struct guide_random *random, bool held_out, bool held_out_fr
     bool is_proper = kind == GUIDE_PERSON || kind == GUIDE_COUNTRY;
     char name[48], topic[112], other[48];
 
-    unheard_name(random, held_out, is_proper, name, sizeof name);
-    unheard_name(random, held_out, true, other, sizeof other);
+    guide_unheard_name(random, held_out, is_proper, name, sizeof name);
+    guide_unheard_name(random, held_out, true, other, sizeof other);
     if (kind == GUIDE_PERSON)
         snprintf(topic, sizeof topic, "%s %s", name, other);
     else if (is_proper)
@@ -363,6 +360,31 @@ static bool is_known(const char *name)
             return true;
     }
     return false;
+}
+
+bool guide_refusal_knows(const char *name)
+{
+    return is_known(name) || (strncmp(name, "banter ", 7) == 0 && subcommand_find(name + 7));
+}
+
+bool guide_refusal_holds_out(const char *words)
+{
+    bool found = strstr(unknown_held_out, words) != NULL;
+
+    for (size_t i = 0; i < N_TOPICS && !found; i++)
+        found = strstr(topics[i].held_out, words) != NULL;
+    return found;
+}
+
+void guide_refusal_ask(struct guide_random *random, unsigned kinds, const char *topic,
+                       enum guide_refusal refusal, struct guide_turn *turn)
+{
+    const bool is_unknown = refusal == GUIDE_REFUSE_UNKNOWN;
+
+    ask(random, kinds, topic, false, is_unknown, turn);
+    text_add(&turn->answer, is_unknown                     ? answer_unknown
+                            : refusal == GUIDE_REFUSE_TASK ? answer_task
+                                                           : answer_world);
 }
 
 bool guide_refusal_turn(struct guide_random *random, bool held_out, struct guide_turn *turn)

@@ -34,9 +34,13 @@ static char *path_in(const char *folder, const char *name)
     return path.bytes;
 }
 
+/* Number i of a stream of samples. */
+typedef void (*sample_maker)(struct guide_dataset *dataset, uint64_t i,
+                             struct guide_sample *sample);
+
 /* Errors: IO; nothing is left then. */
-static enum status write_train(struct guide_dataset *dataset, uint64_t size, const char *path,
-                               struct error *error)
+static enum status write_samples(struct guide_dataset *dataset, sample_maker make,
+                                 uint64_t size, const char *path, struct error *error)
 {
     struct guide_sample sample = {0};
     struct text_buffer text = {0};
@@ -46,7 +50,7 @@ static enum status write_train(struct guide_dataset *dataset, uint64_t size, con
     if (status != STATUS_OK)
         return status;
     for (uint64_t i = 0; i < size; i++) {
-        guide_dataset_train(dataset, i, &sample);
+        make(dataset, i, &sample);
         guide_sample_write(&sample, false, &text);
         if (text.n_bytes < BLOCK_BYTES && i + 1 < size)
             continue;
@@ -95,12 +99,16 @@ int subcommand_dataset(struct invocation *invocation)
         return report_error(&error);
     }
     char *train = path_in(folder, "train.jsonl"), *held_out = path_in(folder, "held-out.jsonl");
+    char *boundary = path_in(folder, "boundary.jsonl");
     struct guide_dataset *dataset = guide_dataset_new(seed);
     enum status status = write_held_out(dataset, held_out, &error);
     if (status == STATUS_OK)
-        status = write_train(dataset, size, train, &error);
+        status = write_samples(dataset, guide_dataset_train, size, train, &error);
+    if (status == STATUS_OK)
+        status = write_samples(dataset, guide_dataset_boundary, size / 2, boundary, &error);
     guide_dataset_free(&dataset);
     free(train);
     free(held_out);
+    free(boundary);
     return status == STATUS_OK ? 0 : report_error(&error);
 }

@@ -18,21 +18,24 @@ guide_shape='--layers 8 --mtp 1 --embedding 256 --ffn 384 --heads 4 --kv-heads 2
     --key-heads 4 --value-heads 8 --state-dim 32 --context 2048'
 guide_training='--steps 2400 --batch 4096 --micro 1024 --learning-rate 2e-3 --warmup 60
     --checkpoint-interval 100 --held-out-interval 200'
+# Then once more, with questions from outside among the others: what it should not answer.
+guide_seed=2
+guide_tuning='--steps 450 --batch 4096 --micro 1024 --learning-rate 8e-4 --warmup 20
+    --checkpoint-interval 100 --held-out-interval 150'
 
 draft_shape='--layers 4 --mtp 0 --embedding 96 --ffn 192 --heads 4 --kv-heads 2 --head-dim 32
     --key-heads 2 --value-heads 4 --state-dim 32 --context 2048'
 draft_training='--steps 2000 --batch 4096 --micro 2048 --learning-rate 4e-3 --warmup 60
     --checkpoint-interval 200 --held-out-interval 200'
 
-# train NAME DESCRIPTION FLAGS
+# train FILE NAME DESCRIPTION FLAGS
 train() {
-    name=$1 description=$2
-    shift 2
+    file=$1 name=$2 description=$3
+    shift 3
     "$BANTER" train --no-config --data "$TREE/data/train.jsonl" \
-        --held-out "$TREE/data/held-out.jsonl" --vocabulary "$TREE/vocabulary.gguf" \
-        --name "$name" --description "$description" --sampling "$sampling" --seed "$seed" \
-        --checkpoint "$TREE/$name.checkpoint" --resume --plot \
-        --type "$quantisation" --out "$TREE/$name.gguf" "$@" >"$TREE/$name.loss.txt"
+        --held-out "$TREE/data/held-out.jsonl" --name "$name" --description "$description" \
+        --sampling "$sampling" --checkpoint "$TREE/$file.checkpoint" --resume --plot \
+        --out "$TREE/$file.gguf" "$@" >"$TREE/$file.loss.txt"
 }
 
 mkdir -p "$TREE"
@@ -49,11 +52,18 @@ vocabulary)
 # The flags are words on purpose.
 guide)
     # shellcheck disable=SC2086
-    train guide "the small model that comes with banter" $guide_shape $guide_training
+    [ -e "$TREE/guide-base.gguf" ] ||
+        train guide-base guide "the small model that comes with banter" --type F32 \
+            --vocabulary "$TREE/vocabulary.gguf" --seed "$seed" $guide_shape $guide_training
+    # shellcheck disable=SC2086
+    train guide guide "the small model that comes with banter" --type "$quantisation" \
+        --from "$TREE/guide-base.gguf" --seed "$guide_seed" $guide_tuning \
+        "$TREE/data/boundary.jsonl"
     ;;
 guide-draft)
     # shellcheck disable=SC2086
-    train guide-draft "proposes tokens for guide" $draft_shape $draft_training
+    train guide-draft guide-draft "proposes tokens for guide" --type "$quantisation" \
+        --vocabulary "$TREE/vocabulary.gguf" --seed "$seed" $draft_shape $draft_training
     ;;
 grades)
     "$BANTER" grade --no-config --model "$TREE/guide.gguf" --draft "$TREE/guide-draft.gguf" \
@@ -65,7 +75,7 @@ grades)
     mv "$TREE/grades.part" "$TREE/grades.txt"
     ;;
 told)
-    cat "$TREE/guide.loss.txt" "$TREE/guide-draft.loss.txt" "$TREE/grades.txt"
+    cat "$TREE/guide-base.loss.txt" "$TREE/guide.loss.txt" "$TREE/guide-draft.loss.txt" "$TREE/grades.txt"
     echo "To put them in the box: cp $TREE/guide.gguf $TREE/guide-draft.gguf config/models/"
     ;;
 *)

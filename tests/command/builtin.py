@@ -205,7 +205,8 @@ def test_the_recipe_goes_on_where_it_was(_binary):
         assert [words[0] for words in did] == ["dataset", "tokenizer", "train"], did
         assert "--resume" in did[2] and "--checkpoint" in did[2], did
         did, output = commands()
-        assert [words[0] for words in did] == ["train", "train", "grade"], did
+        assert [words[0] for words in did] == ["train", "train", "train", "grade"], did
+        assert "--from" in did[1] and "--from" not in did[2], did
         assert "facts 90 %" in output and "config/models" in output, output
         did, output = commands()
         assert did == [] and "facts 90 %" in output, output

@@ -27,8 +27,11 @@ def test_files(binary):
         train = lines(os.path.join(folder, "a"), "train.jsonl")
         held_out = lines(os.path.join(folder, "a"), "held-out.jsonl")
         assert len(train) == 3000 and len(held_out) > 1000
-        assert sorted(os.listdir(os.path.join(folder, "a"))) == ["held-out.jsonl", "train.jsonl"]
-        for line in train + held_out:
+        boundary = lines(os.path.join(folder, "a"), "boundary.jsonl")
+        assert len(boundary) == 1500
+        assert sorted(os.listdir(os.path.join(folder, "a"))) == [
+            "boundary.jsonl", "held-out.jsonl", "train.jsonl"]
+        for line in train + held_out + boundary:
             roles = [message["role"] for message in line["messages"]]
             assert roles[-2:] == ["user", "assistant"] and line["messages"][-1]["content"]
             assert ("thinking" in line["messages"][-1]) == line["think"]
@@ -41,7 +44,9 @@ def test_files(binary):
             named = [wanted in answer for wanted in line["grade"].get("expect", [])]
             assert any(named) if line["grade"]["kind"] == "refusal" else all(named), line
             assert line["grade"].get("answer", answer) == answer
-        asked = {question for line in train for question in questions(line)}
+        refusals = {line["messages"][-1]["content"] for line in boundary}
+        assert len(refusals) == 3, refusals
+        asked = {question for line in train + boundary for question in questions(line)}
         for line in held_out:
             if len(questions(line)) == 1:
                 assert questions(line)[0] not in asked, line

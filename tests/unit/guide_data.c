@@ -196,6 +196,32 @@ static void assert_not_held_out(const char *words)
     }
 }
 
+/* The boundary is refusals alone, all different from what grades them. */
+static void boundary_is_outside(void **state)
+{
+    struct guide_sample sample = {0};
+
+    (void)state;
+    for (size_t i = 0; i < SAMPLES; i++) {
+        guide_dataset_boundary(dataset, i, &sample);
+        const char *question = text_string(&sample.turns[0].question);
+        const char *answer = text_string(&sample.turns[0].answer);
+        assert_int_equal(sample.n_turns, 1);
+        assert_false(guide_dataset_is_held_out(dataset, question));
+        if (!strstr(answer, "small built-in model") && !strstr(answer, "no such thing"))
+            fail_msg("\"%s\" is answered by \"%s\"", question, answer);
+        if (strstr(answer, "no such thing") &&
+            (strstr(question, "/film ") || strstr(question, "/quit ")))
+            fail_msg("\"%s\" is held out, or there", question);
+    }
+    guide_sample_release(&sample);
+    assert_true(guide_refusal_holds_out("PowerPoint") && guide_refusal_holds_out("film"));
+    assert_false(guide_refusal_holds_out("kayak"));
+    assert_true(guide_refusal_knows("/quit") && guide_refusal_knows("--threads") &&
+                guide_refusal_knows("banter info"));
+    assert_false(guide_refusal_knows("/kayak") || guide_refusal_knows("banter kayak"));
+}
+
 static void training_holds_nothing_held_out(void **state)
 {
     struct guide_sample sample = {0};
@@ -296,6 +322,7 @@ int main(void)
         cmocka_unit_test(answers_hold_what_is_expected),
         cmocka_unit_test(wordings_mean_one_thing),
         cmocka_unit_test(frames_are_split),
+        cmocka_unit_test(boundary_is_outside),
         cmocka_unit_test(training_holds_nothing_held_out),
         cmocka_unit_test(the_same_seed_gives_the_same_samples),
     };
