@@ -20,7 +20,7 @@ struct grid {
     unsigned n_columns, n_lines;     /* cells */
     unsigned dots_across, dots_down; /* of a cell */
     unsigned *cells;                 /* owned; [n_lines][n_columns]: bits of dots */
-    float lowest, highest;           /* losses at the lower and upper border */
+    double lowest, highest;          /* losses at the lower and upper border */
     uint64_t first_step, last_step;  /* at the left and right border */
 };
 
@@ -33,10 +33,10 @@ static void widen(struct grid *grid, float loss, bool *any)
 {
     if (!is_drawn(loss))
         return;
-    if (!*any || loss < grid->lowest)
-        grid->lowest = loss;
-    if (!*any || loss > grid->highest)
-        grid->highest = loss;
+    if (!*any || (double)loss < grid->lowest)
+        grid->lowest = (double)loss;
+    if (!*any || (double)loss > grid->highest)
+        grid->highest = (double)loss;
     *any = true;
 }
 
@@ -53,9 +53,11 @@ static bool measure(struct grid *grid, const struct loss_plot *plot)
         return false;
     grid->first_step = plot->points[0].step;
     grid->last_step = plot->points[plot->n_points - 1].step;
-    if (grid->highest - grid->lowest < 1e-6f) {
-        grid->highest += 0.5f;
-        grid->lowest = grid->lowest > 0.5f ? grid->lowest - 0.5f : 0;
+    /* All the same: a line through the middle. */
+    const double spread = grid->highest > 1 ? grid->highest / 2 : 0.5;
+    if (grid->highest - grid->lowest < 1e-6 * spread) {
+        grid->highest += spread;
+        grid->lowest = grid->lowest > spread ? grid->lowest - spread : 0;
     }
     return true;
 }
@@ -75,9 +77,9 @@ static unsigned across(const struct grid *grid, uint64_t step)
 static unsigned down(const struct grid *grid, float loss)
 {
     unsigned n = grid->n_lines * grid->dots_down;
-    float share = (grid->highest - loss) / (grid->highest - grid->lowest);
+    double share = (grid->highest - (double)loss) / (grid->highest - grid->lowest);
 
-    return (unsigned)(share * (float)(n - 1) + 0.5f);
+    return (unsigned)(share * (double)(n - 1) + 0.5);
 }
 
 static unsigned *cell_of(const struct grid *grid, unsigned x, unsigned y)
@@ -181,11 +183,11 @@ static void put_lines(const struct grid *grid, const struct loss_plot *plot, boo
                       struct text_buffer *out)
 {
     for (unsigned line = 0; line < grid->n_lines; line++) {
-        float share = grid->n_lines > 1 ? (float)line / (float)(grid->n_lines - 1) : 0;
-        double loss = (double)(grid->highest - share * (grid->highest - grid->lowest));
+        double share = grid->n_lines > 1 ? (double)line / (double)(grid->n_lines - 1) : 0;
+        double loss = grid->highest - share * (grid->highest - grid->lowest);
 
         if (labels && (line % 4 == 0 || line + 1 == grid->n_lines))
-            text_printf(out, loss < 1000 ? "%7.3f " : "%7.3g ", loss);
+            text_printf(out, loss < 999 ? "%7.3f " : "%7.2g ", loss);
         else if (labels)
             text_printf(out, "%*s", LABEL_COLUMNS, "");
         text_add(out, plot->ascii ? "|" : "\u2502");

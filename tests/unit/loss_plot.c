@@ -99,12 +99,39 @@ static void nothing_and_nonsense(void **state)
     text_release(&text);
 }
 
+/* A training that diverges: numbers of any size, in lines that fit. */
+static void losses_beyond_measure(void **state)
+{
+    static const float losses[][2] = {{3e38f, 3e38f}, {0, 3.4e38f}, {123456, 123456}, {0, 0}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof losses / sizeof losses[0]; i++) {
+        const struct train_point points[] = {{1, losses[i][0], -1, losses[i][1]},
+                                             {2, losses[i][1], -1, -1}};
+        const struct loss_plot plot = {points, 2, 30, 9, true};
+        struct text_buffer text = {0};
+        size_t n_stars = 0;
+
+        loss_plot_draw(&plot, &text);
+        for (const char *line = text_string(&text); *line != '\0';) {
+            size_t n = strcspn(line, "\n");
+            assert_true(n <= 30);
+            line += n + 1;
+        }
+        for (const char *at = text_string(&text); *at != '\0'; at++)
+            n_stars += *at == '*';
+        assert_true(n_stars >= 20);
+        text_release(&text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_line_fits),
         cmocka_unit_test(it_shows_the_curve),
         cmocka_unit_test(nothing_and_nonsense),
+        cmocka_unit_test(losses_beyond_measure),
     };
     return cmocka_run_group_tests_name("loss_plot", tests, NULL, NULL);
 }
