@@ -162,6 +162,51 @@ def test_rows_that_do_not_fit(binary):
         assert open(out, "rb").read() == before
 
 
+def write_parts(source, folder):
+    """The model in two files, as llama-gguf-split cuts it; their paths."""
+    reader = write_models.Reader(source)
+    reader.keys()
+    keys, n_keys = reader.bytes[24:reader.at], struct.unpack_from("<Q", reader.bytes, 16)[0]
+    tensors = list(Model(source).tensors.items())
+    half = len(tensors) // 2
+    paths = []
+    for part, some in enumerate((tensors[:half], tensors[half:])):
+        head = b"".join(write_models.packed_string(name) + struct.pack("<I", kind) + value
+                        for name, kind, value in (
+                            ("split.no", 2, struct.pack("<H", part)),
+                            ("split.count", 2, struct.pack("<H", 2)),
+                            ("split.tensors.count", 5, struct.pack("<i", len(tensors)))))
+        head = struct.pack("<4sIQQ", b"GGUF", 3, len(some), 3 + (n_keys if part == 0 else 0)) + (
+            keys if part == 0 else b"") + head
+        data = b""
+        for name, (kind, shape, values) in some:
+            data += b"\0" * (-len(data) % 32)
+            head += write_models.packed_string(name) + struct.pack("<I", len(shape))
+            head += struct.pack("<%dQIQ" % len(shape), *shape, kind, len(data))
+            data += values
+        paths.append(os.path.join(folder, "cut-0000%d-of-00002.gguf" % (part + 1)))
+        with open(paths[-1], "wb") as file:
+            file.write(head + b"\0" * (-len(head) % 32) + data)
+    return paths
+
+
+def test_the_parts_of_a_split_file_become_one(binary):
+    need_numpy()
+    with tempfile.TemporaryDirectory() as folder:
+        source = golden_model("tinyA-q8_0.gguf")
+        whole, out = (os.path.join(folder, name) for name in ("whole.gguf", "out.gguf"))
+        quantize(binary, source, whole, "Q4_0")
+        parts = write_parts(source, folder)
+        for path in parts:
+            done = quantize(binary, path, out, "Q4_0")
+            assert ": 3.0 MB became 1.6 MB; " in done.text, done
+            assert Model(out).keys == Model(whole).keys
+            assert Model(out).tensors == Model(whole).tensors
+        os.remove(parts[1])
+        expect(run(binary, "quantize", parts[0], out, "--type", "F16"), 3, "", "00002-of-00002")
+        assert Model(out).tensors == Model(whole).tensors
+
+
 def test_full_disk_leaves_the_old_file(binary):
     with tempfile.TemporaryDirectory() as folder:
         source = original("tinyA-f32", folder)
