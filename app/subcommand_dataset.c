@@ -9,6 +9,7 @@
 
 #include "app/file_output.h"
 #include "app/guide_dataset.h"
+#include "app/interrupt.h"
 #include "app/report.h"
 #include "app/subcommands.h"
 
@@ -38,7 +39,7 @@ static char *path_in(const char *folder, const char *name)
 typedef void (*sample_maker)(struct guide_dataset *dataset, uint64_t i,
                              struct guide_sample *sample);
 
-/* Errors: IO; nothing is left then. */
+/* Errors: IO, CANCELLED; nothing is left then. */
 static enum status write_samples(struct guide_dataset *dataset, sample_maker make,
                                  uint64_t size, const char *path, struct error *error)
 {
@@ -49,7 +50,7 @@ static enum status write_samples(struct guide_dataset *dataset, sample_maker mak
 
     if (status != STATUS_OK)
         return status;
-    for (uint64_t i = 0; i < size; i++) {
+    for (uint64_t i = 0; i < size && !*interrupt_wanted(); i++) {
         make(dataset, i, &sample);
         guide_sample_write(&sample, false, &text);
         if (text.n_bytes < BLOCK_BYTES && i + 1 < size)
@@ -60,6 +61,10 @@ static enum status write_samples(struct guide_dataset *dataset, sample_maker mak
     }
     guide_sample_release(&sample);
     text_release(&text);
+    if (*interrupt_wanted()) {
+        file_output_discard(&file);
+        return error_set(error, STATUS_CANCELLED, "stopped");
+    }
     return file_output_commit(&file, error);
 }
 
@@ -101,6 +106,7 @@ int subcommand_dataset(struct invocation *invocation)
     char *train = path_in(folder, "train.jsonl"), *held_out = path_in(folder, "held-out.jsonl");
     char *boundary = path_in(folder, "boundary.jsonl");
     struct guide_dataset *dataset = guide_dataset_new(seed);
+    interrupt_catch();
     enum status status = write_held_out(dataset, held_out, &error);
     if (status == STATUS_OK)
         status = write_samples(dataset, guide_dataset_train, size, train, &error);
@@ -110,5 +116,7 @@ int subcommand_dataset(struct invocation *invocation)
     free(train);
     free(held_out);
     free(boundary);
+    if (status == STATUS_CANCELLED)
+        interrupt_raise();
     return status == STATUS_OK ? 0 : report_error(&error);
 }

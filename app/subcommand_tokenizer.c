@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -93,28 +94,42 @@ static enum status add_line(struct vocabulary_training *training, const char *li
 
 static bool is_blank(const char *line, size_t n_bytes)
 {
-    for (size_t i = 0; i < n_bytes; i++)
-        if (strchr(" \t\r", line[i]) == NULL || line[i] == '\0')
-            return false;
-    return true;
+    return strspn(line, " \t\r\n") >= n_bytes;
 }
 
-static enum status add_lines(struct vocabulary_training *training, const char *path,
-                             const struct text_buffer *text, struct error *error)
+static enum status io_error(const char *path, struct error *error)
 {
-    const char *at = text_string(text), *end = at + text->n_bytes;
-    enum status status = STATUS_OK;
+    /* "Not found" is the model's exit code. */
+    error_set(error, errno == ENOENT ? STATUS_USAGE : STATUS_IO, "%s", strerror(errno));
+    error_where(error, "%s", path);
+    return error->status;
+}
 
-    for (size_t number = 1; at < end && status == STATUS_OK; number++) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        const char *stop = newline != NULL ? newline : end;
-        if (!is_blank(at, (size_t)(stop - at)))
-            status = add_line(training, at, (size_t)(stop - at),
-                              (size_t)(at - text_string(text)), error);
+/* A file of any length, line by line. */
+static enum status add_lines(struct vocabulary_training *training, const char *path,
+                             struct error *error)
+{
+    FILE *file = fopen(path, "re");
+    enum status status = STATUS_OK;
+    char *line = NULL;
+    size_t room = 0, offset = 0;
+    ssize_t n;
+
+    if (file == NULL)
+        return io_error(path, error);
+    errno = 0;
+    for (size_t number = 1; status == STATUS_OK && (n = getline(&line, &room, file)) >= 0;
+         number++) {
+        if (!is_blank(line, (size_t)n))
+            status = add_line(training, line, (size_t)n, offset, error);
         if (status != STATUS_OK)
             error_where(error, "%s:%zu", path, number);
-        at = stop + 1;
+        offset += (size_t)n;
     }
+    if (status == STATUS_OK && ferror(file))
+        status = io_error(path, error);
+    free(line);
+    fclose(file);
     return status;
 }
 
@@ -123,13 +138,14 @@ static enum status add_file(struct vocabulary_training *training, const char *pa
 {
     struct text_buffer text = {0};
     size_t n = strlen(path);
-    enum status status = input_read(path, &text, error);
+    enum status status;
 
+    if (n > 6 && strcmp(path + n - 6, ".jsonl") == 0)
+        return add_lines(training, path, error);
+    status = input_read(path, &text, error);
     if (status == STATUS_NOT_FOUND)
         status = error->status = STATUS_USAGE; /* "not found" is the model's exit code */
-    if (status == STATUS_OK && n > 6 && strcmp(path + n - 6, ".jsonl") == 0)
-        status = add_lines(training, path, &text, error);
-    else if (status == STATUS_OK)
+    if (status == STATUS_OK)
         status = vocabulary_training_add(training, text_string(&text), text.n_bytes, error);
     text_release(&text);
     return status;

@@ -2,9 +2,11 @@
 import json
 import os
 import re
+import signal
+import subprocess
 import tempfile
 
-from command_support import expect, run
+from command_support import environment, expect, run
 
 
 def lines(folder, name):
@@ -61,6 +63,17 @@ def test_seed(binary):
             with open(os.path.join(path, "train.jsonl"), "rb") as file:
                 texts.append(file.read())
         assert texts[0] == texts[1] != texts[2]
+
+
+def test_a_stop_leaves_nothing_half_written(binary):
+    with tempfile.TemporaryDirectory() as folder:
+        program = subprocess.Popen([binary, "dataset", "--out", folder, "--size", "10000000"],
+                                   env=environment())
+        while not [name for name in os.listdir(folder) if name.startswith("train.jsonl.")]:
+            assert program.poll() is None
+        program.send_signal(signal.SIGTERM)
+        assert program.wait(timeout=60) == -signal.SIGTERM
+        assert os.listdir(folder) == ["held-out.jsonl"]
 
 
 def test_refused(binary):

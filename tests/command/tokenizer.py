@@ -75,6 +75,16 @@ def reader_keys(path):
     return write_models.Reader(path).keys()
 
 
+def test_files_of_lines_may_be_of_any_length(binary):
+    """More than the 64 MiB that one text may have: what is counted are words."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "a.jsonl")
+        with open(path, "w", encoding="ascii") as file:
+            file.write('{"text": "the cat"}\n' + (" " * ((1 << 20) - 1) + "\n") * 65)
+        expect(run(binary, "tokenizer", "--data", path, "--size", "300", "--out",
+                   os.path.join(folder, "out")), 0)
+
+
 def test_damaged_lines_are_named(binary):
     cases = (
         ('{"text": "a"}\n{"text": "b}\n', "a.jsonl:2: not JSON"),
