@@ -14,6 +14,7 @@
 #include "app/interrupt.h"
 #include "app/json.h"
 #include "app/loss_plot.h"
+#include "app/model_text.h"
 #include "app/report.h"
 #include "app/signals.h"
 #include "app/subcommands.h"
@@ -210,14 +211,17 @@ static void plot(struct train *train)
 static void tell_end(const struct train *train)
 {
     const struct train_result *result = &train->result;
-    char loss[48] = "";
+    struct text_buffer line = {0};
 
+    text_add_count(&line, result->n_parameters);
+    text_printf(&line, " parameters, %llu step%s, ", (unsigned long long)result->n_steps,
+                result->n_steps == 1 ? "" : "s");
+    text_add_count(&line, result->n_tokens);
+    text_add(&line, " tokens");
     if (result->held_out_loss >= 0)
-        snprintf(loss, sizeof loss, ", held-out loss %.4f", result->held_out_loss);
-    report("%s: %.3g million parameters, %llu step%s, %.3g million tokens%s",
-           train->options.settings.out_path, (double)result->n_parameters / 1e6,
-           (unsigned long long)result->n_steps, result->n_steps == 1 ? "" : "s",
-           (double)result->n_tokens / 1e6, loss);
+        text_printf(&line, ", held-out loss %.4f", result->held_out_loss);
+    report("%s: %s", train->options.settings.out_path, text_string(&line));
+    text_release(&line);
 }
 
 /* The line on a terminal has no end yet. */

@@ -76,7 +76,7 @@ def test_a_model_is_trained_and_talks(place):
     assert [step["held_out_loss"] is not None for step in steps] == ([False] * 9 + [True]) * 2
     assert steps[-1]["loss"] < steps[0]["loss"] - 1 and steps[-1]["mtp_loss"] > 0
     assert "100 sequences" in done.message and "1 held out" in done.message, done
-    assert "step 20/20" in done.message and "million parameters" in done.message, done
+    assert "step 20/20" in done.message and " parameters, 20 steps, " in done.message, done
     assert not os.path.exists(place.path("model.gguf.checkpoint"))
     text = expect(run(place.binary, "info", "--keys", place.path("model.gguf"))).text
     assert "counter" in text and "general.sampling.temp" in text, text
