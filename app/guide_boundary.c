@@ -1,5 +1,5 @@
 /*
- * guide_boundary.c - what lies outside: questions in the frames of banter's own about all the rest
+ * guide_boundary.c - what lies outside, in the frames of banter's own questions, and just inside
  *
  * A small model learns the words of a list by heart and takes a word that it never saw for one of
  * its own.  So these are composed: everyday verbs and things, names of programs, and names that
@@ -310,7 +310,60 @@ static bool add_unknown(struct guide_random *random, struct text_buffer *topic)
     return strchr(name, ' ') == NULL && !guide_refusal_holds_out(name);
 }
 
-bool guide_boundary_turn(struct guide_random *random, struct guide_turn *turn)
+/* The barest forms of what everybody asks first: without them "quit in Word" outweighs "quit". */
+static const struct {
+    const char *id, *patterns;
+} inside[] = {
+    {"command/quit/do", "leave; quit; exit; get out of here; close this; end this; log out; "
+                        "leave here; quit this; exit this"},
+    {"command/new/do",
+     "start over; begin again; start fresh; clear the chat; start a new chat"},
+    {"command/help/do", "get help; see the help; list the commands; see the commands"},
+    {"command/regen/do", "try again; get another answer; get a different answer"},
+    {"key/PgUp/do", "scroll; scroll back; go up; see what is above"},
+    {"key/Ctrl-J/do", "make a new line; add a line; get a new line"},
+    {"key/Esc/do", "stop it; interrupt it; make it stop; cancel it"},
+};
+
+struct choice {
+    struct guide_random *random;
+    size_t n; /* texts so far */
+    struct text_buffer text;
+};
+
+/* Each of the texts with the same chance. */
+static void choose(void *taker, const char *text)
+{
+    struct choice *choice = taker;
+
+    if (guide_below(choice->random, ++choice->n) == 0) {
+        text_clear(&choice->text);
+        text_add(&choice->text, text);
+    }
+}
+
+static bool inside_turn(struct guide_random *random, const struct guide_facts *facts,
+                        struct guide_turn *turn)
+{
+    const size_t row = guide_below(random, sizeof inside / sizeof *inside);
+    const size_t found = guide_fact_find(facts, inside[row].id);
+    const size_t frame = guide_frame_pick(random, GUIDE_ACTION, false);
+    struct choice choice = {.random = random};
+    struct text_buffer question = {0};
+
+    if (found == facts->n_facts)
+        return false;
+    guide_expand(inside[row].patterns, choose, &choice);
+    guide_frame_fill(&question, frame, text_string(&choice.text));
+    guide_decorate(random, text_string(&question), true, true, &turn->question);
+    text_add(&turn->answer, facts->facts[found].answer);
+    text_release(&question);
+    text_release(&choice.text);
+    return true;
+}
+
+bool guide_boundary_turn(struct guide_random *random, const struct guide_facts *facts,
+                         struct guide_turn *turn)
 {
     static const unsigned doing[] = {GUIDE_ACTION, GUIDE_ACTION, GUIDE_KEY, GUIDE_COMMAND,
                                      GUIDE_SETTING};
@@ -318,6 +371,8 @@ bool guide_boundary_turn(struct guide_random *random, struct guide_turn *turn)
     struct text_buffer topic = {0};
     bool made = true;
 
+    if (guide_chance(random, 15))
+        return inside_turn(random, facts, turn);
     text_add(&turn->about, "This is not about banter.");
     text_add(&turn->expect, "small built-in model\nno such thing");
     if (choice < 38) {

@@ -326,7 +326,8 @@ void guide_dataset_boundary(struct guide_dataset *dataset, uint64_t i,
         guide_sample_clear(sample);
         sample->kind = GUIDE_SAMPLE_REFUSAL;
         sample->n_turns = 1;
-    } while (!guide_boundary_turn(&random, &sample->turns[0]) || !is_clean(dataset, sample));
+    } while (!guide_boundary_turn(&random, &dataset->facts, &sample->turns[0]) ||
+             !is_clean(dataset, sample));
 }
 
 /* Writing -------------------------------------------------------------------------------- */

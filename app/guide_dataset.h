@@ -53,8 +53,9 @@ void guide_sample_release(struct guide_sample *sample);
 bool guide_fact_turn(struct guide_random *random, const struct guide_fact *fact, bool held_out,
                      struct guide_turn *turn);
 bool guide_refusal_turn(struct guide_random *random, bool held_out, struct guide_turn *turn);
-/* More of the world outside, composed (guide_boundary.c); of training alone. */
-bool guide_boundary_turn(struct guide_random *random, struct guide_turn *turn);
+/* What lies outside and what lies just inside, composed (guide_boundary.c); of training alone. */
+bool guide_boundary_turn(struct guide_random *random, const struct guide_facts *facts,
+                         struct guide_turn *turn);
 bool guide_talk_turn(struct guide_random *random, struct guide_turn *turn);
 /* An exercise is held out by the hash of its question. */
 bool guide_exercise_turn(struct guide_random *random, bool held_out, struct guide_turn *turn);
@@ -92,7 +93,7 @@ const struct guide_sample *guide_dataset_held_out(const struct guide_dataset *da
 /* Sample number i of training; the same for the same seed and i. */
 void guide_dataset_train(struct guide_dataset *dataset, uint64_t i,
                          struct guide_sample *sample);
-/* Sample number i of the boundary: refusals alone, for the end of a training. */
+/* Sample number i of the boundary, mostly refusals: for the end of a training. */
 void guide_dataset_boundary(struct guide_dataset *dataset, uint64_t i,
                             struct guide_sample *sample);
 /* Does this text hold what is held out: a question, a wording or the mark of a frame? */

@@ -18,10 +18,10 @@ guide_shape='--layers 8 --mtp 1 --embedding 256 --ffn 384 --heads 4 --kv-heads 2
     --key-heads 4 --value-heads 8 --state-dim 32 --context 2048'
 guide_training='--steps 2400 --batch 4096 --micro 1024 --learning-rate 2e-3 --warmup 60
     --checkpoint-interval 100 --held-out-interval 200'
-# Then once more, with questions from outside among the others: what it should not answer.
+# Then once more, with the boundary among the others: what it should not answer, and what it should.
 guide_seed=2
-guide_tuning='--steps 450 --batch 4096 --micro 1024 --learning-rate 8e-4 --warmup 20
-    --checkpoint-interval 100 --held-out-interval 150'
+guide_tuning='--steps 280 --batch 4096 --micro 1024 --learning-rate 6e-4 --warmup 20
+    --checkpoint-interval 100 --held-out-interval 140'
 
 draft_shape='--layers 4 --mtp 0 --embedding 96 --ffn 192 --heads 4 --kv-heads 2 --head-dim 32
     --key-heads 2 --value-heads 4 --state-dim 32 --context 2048'

@@ -47,7 +47,7 @@ def test_files(binary):
             assert any(named) if line["grade"]["kind"] == "refusal" else all(named), line
             assert line["grade"].get("answer", answer) == answer
         refusals = {line["messages"][-1]["content"] for line in boundary}
-        assert len(refusals) == 3, refusals
+        assert 3 < len(refusals) <= 10, refusals
         asked = {question for line in train + boundary for question in questions(line)}
         for line in held_out:
             if len(questions(line)) == 1:

@@ -21,8 +21,9 @@ def prompt_ids(chat, command="/prompt"):
     chat.say(command)
     chat.wait(lambda terminal: terminal.text.count("Ids:") > shown)
     chat.settle(0.05)
-    # The block is the last one, above the rule of the status line.
-    return re.sub(r"\s", "", chat.text.rpartition("Ids:")[2].partition("\u2500")[0])
+    # The block stands above the rule of the status line, or above an answer that came after it.
+    block = re.sub(r"\s", "", chat.text.rpartition("Ids:")[2].partition("\u2500")[0])
+    return re.match("[0-9,]*", block).group()
 
 
 def test_first_conversation(binary):

@@ -196,10 +196,11 @@ static void assert_not_held_out(const char *words)
     }
 }
 
-/* The boundary is refusals alone, all different from what grades them. */
+/* The boundary is mostly refusals, all different from what grades them. */
 static void boundary_is_outside(void **state)
 {
     struct guide_sample sample = {0};
+    size_t n_inside = 0;
 
     (void)state;
     for (size_t i = 0; i < SAMPLES; i++) {
@@ -208,13 +209,13 @@ static void boundary_is_outside(void **state)
         const char *answer = text_string(&sample.turns[0].answer);
         assert_int_equal(sample.n_turns, 1);
         assert_false(guide_dataset_is_held_out(dataset, question));
-        if (!strstr(answer, "small built-in model") && !strstr(answer, "no such thing"))
-            fail_msg("\"%s\" is answered by \"%s\"", question, answer);
+        n_inside += !strstr(answer, "small built-in model") && !strstr(answer, "no such thing");
         if (strstr(answer, "no such thing") &&
             (strstr(question, "/film ") || strstr(question, "/quit ")))
             fail_msg("\"%s\" is held out, or there", question);
     }
     guide_sample_release(&sample);
+    assert_in_range(n_inside, SAMPLES / 10, SAMPLES / 5);
     assert_true(guide_refusal_holds_out("PowerPoint") && guide_refusal_holds_out("film"));
     assert_false(guide_refusal_holds_out("kayak"));
     assert_true(guide_refusal_knows("/quit") && guide_refusal_knows("--threads") &&
