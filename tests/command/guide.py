@@ -34,8 +34,8 @@ def test_the_box(binary):
 
 
 def test_what_it_knows(binary):
-    """Every sixteenth question under a sanitizer, every fourth one otherwise."""
-    step = 16 if "address" in binary or "undefined" in binary or "thread" in binary else 4
+    """All questions; every fourth one under a sanitizer."""
+    step = 4 if "address" in binary or "undefined" in binary or "thread" in binary else 1
     with tempfile.TemporaryDirectory() as folder:
         lines = held_out(binary, folder)
         assert len(lines) > 1000
@@ -47,7 +47,7 @@ def test_what_it_knows(binary):
         figures = json.loads(done.text)
     assert figures["answers"] == len(lines[::step])
     for name, least in (("fact", 0.85), ("refusal", 0.9), ("draft_acceptance", 0.6),
-                        ("mtp_acceptance", 0.6), ("no_control_token", 1), ("ended", 0.995)):
+                        ("mtp_acceptance", 0.6), ("no_control_token", 1), ("ended", 1)):
         got = figures[name]
         assert got["of"] > 0 and got["right"] >= least * got["of"], (name, got)
 
