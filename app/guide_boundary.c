@@ -3,7 +3,7 @@
  *
  * A small model learns the words of a list by heart and takes a word that it never saw for one of
  * its own.  So these are composed: everyday verbs and things, names of programs, and names that
- * nobody ever heard, in every frame.  No word of the held-out topics is among them.
+ * nobody ever heard, in every frame.  No held-out topic is among them.
  */
 #include <stdio.h>
 #include <stdlib.h>
