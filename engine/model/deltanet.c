@@ -31,10 +31,16 @@ static void project_inputs(struct pass *pass, const struct delta_weights *weight
     project(pass, scratch->normed, p->n_embd, pass->n_tokens, inputs, 4, PROJECTION_STORE);
 }
 
-/* The buffer that this pass writes; the live one holds what it reads. */
-static int written(const struct pass *pass)
+/* The buffer in which rows that waited are applied. */
+static int settled_buffer(const struct pass *pass)
 {
-    return pass->in_place ? pass->state->live : !pass->state->live;
+    return pass->recurrence.to_spare ? !pass->state->live : pass->state->live;
+}
+
+/* The buffer that holds the state behind the rows of this pass; not for RUN_ASIDE. */
+static int written_buffer(const struct pass *pass)
+{
+    return pass->recurrence.run == RUN_IN_SPARE ? !pass->state->live : settled_buffer(pass);
 }
 
 static float *remembered(const struct pass *pass, int buffer)
@@ -68,6 +74,22 @@ static void convolve_part(struct pass *pass, const void *context, uint32_t first
     }
 }
 
+/* A row's share of the log; delta is written by the recurrence. */
+static void log_row(struct pass *pass, uint32_t t)
+{
+    const struct hyperparameters *p = pass->parameters;
+    const struct scratch *scratch = pass->scratch;
+    const struct logged_row row = state_logged_row(pass->state, pass->recurrence.log,
+                                                   pass->layer, pass->recurrence.first_row + t);
+
+    memcpy(row.raw, scratch->delta.window + (size_t)(p->n_taps - 1 + t) * p->conv_width,
+           p->conv_width * sizeof *row.raw);
+    memcpy(row.key, scratch->delta.convolved + (size_t)t * p->conv_width + p->key_width,
+           p->key_width * sizeof *row.key);
+    memcpy(row.decay, scratch->delta.alpha + (size_t)t * p->n_value_heads,
+           p->n_value_heads * sizeof *row.decay);
+}
+
 /* Items are rows: alpha becomes the decay, beta what it is named. */
 static void gates_part(struct pass *pass, const void *context, uint32_t first, uint32_t count)
 {
@@ -82,47 +104,93 @@ static void gates_part(struct pass *pass, const void *context, uint32_t first, u
                                    math_softplus(alpha[head] + weights->step[head]));
             beta[head] = math_sigmoid(beta[head]);
         }
+        if (pass->recurrence.log >= 0)
+            log_row(pass, t);
     }
 }
 
-/* Items are slices of value heads. */
-static void recur_part(struct pass *pass, const void *context, uint32_t first, uint32_t count)
+/*
+ * Slices first .. first + n_slices - 1, of one head, with all rows that waited, where this pass
+ * runs on them: `aside` is for RUN_ASIDE.
+ */
+static float *load_slices(struct pass *pass, uint32_t first, uint32_t n_slices, float *aside)
+{
+    struct state *state = pass->state;
+    const size_t slice_floats = (size_t)pass->parameters->state_dim * DELTA_SLICE;
+    const size_t n = n_slices * slice_floats;
+    const bool to_spare = pass->recurrence.to_spare;
+    float *live = matrices(pass, state->live) + first * slice_floats;
+    float *settled = matrices(pass, settled_buffer(pass)) + first * slice_floats;
+    float *out = settled;
+
+    if (to_spare)
+        memcpy(settled, live, n * sizeof *live);
+    for (uint32_t i = 0; i < n_slices; i++) {
+        if (!state_slice_waits(state, pass->layer, first + i))
+            continue;
+        state_apply_waiting(state, pass->layer, first + i, 1, settled + i * slice_floats);
+        if (!to_spare)
+            state_slice_done(state, pass->layer, first + i);
+    }
+    if (pass->recurrence.run == RUN_ASIDE)
+        out = aside;
+    else if (pass->recurrence.run == RUN_IN_SPARE)
+        out = matrices(pass, !state->live) + first * slice_floats;
+    if (out != settled)
+        memcpy(out, settled, n * sizeof *out);
+    return out;
+}
+
+/* All rows of the pass on slices of one head. */
+static void run_slices(struct pass *pass, uint32_t first, uint32_t n_slices, float *slices)
 {
     const struct hyperparameters *p = pass->parameters;
     const struct scratch *scratch = pass->scratch;
-    const uint32_t n_slices = p->state_dim / DELTA_SLICE, end = first + count;
-    const size_t slice_floats = (size_t)p->state_dim * DELTA_SLICE;
-    float *state = matrices(pass, written(pass));
+    const uint32_t head = first / (p->state_dim / DELTA_SLICE);
+    const size_t key_head = (size_t)(head % p->n_key_heads) * p->state_dim;
+    const size_t column = (size_t)first * DELTA_SLICE;
+    float *delta = NULL;
+
+    if (pass->recurrence.log >= 0)
+        delta = state_logged_row(pass->state, pass->recurrence.log, pass->layer,
+                                 pass->recurrence.first_row)
+                    .delta +
+                column;
+    pass->kernels->delta_rule(&(struct delta_rule_job){
+        .state = slices,
+        .n_key = p->state_dim,
+        .n_slices = n_slices,
+        .n_tokens = pass->n_tokens,
+        .query = scratch->delta.convolved + key_head,
+        .key = scratch->delta.convolved + p->key_width + key_head,
+        .value = scratch->delta.convolved + 2 * (size_t)p->key_width + column,
+        .decay = scratch->delta.alpha + head,
+        .beta = scratch->delta.beta + head,
+        .out = scratch->delta.out + column,
+        .delta = delta,
+        .query_stride = p->conv_width,
+        .key_stride = p->conv_width,
+        .value_stride = p->conv_width,
+        .gate_stride = p->n_value_heads,
+        .out_stride = p->value_width,
+        .delta_stride = pass->state->row_floats,
+    });
+}
+
+/*
+ * Items are slices of value heads, taken two by two: so many run side by side in the kernel and
+ * stay in the first-level cache from being loaded to the last row.
+ */
+static void recur_part(struct pass *pass, const void *context, uint32_t first, uint32_t count)
+{
+    const struct hyperparameters *p = pass->parameters;
+    const uint32_t per_head = p->state_dim / DELTA_SLICE, end = first + count;
+    float *aside = pass->scratch->delta.aside + (size_t)first * p->state_dim * DELTA_SLICE;
 
     (void)context;
-    if (!pass->in_place)
-        memcpy(state + first * slice_floats,
-               matrices(pass, pass->state->live) + first * slice_floats,
-               count * slice_floats * sizeof *state);
-    for (uint32_t item = first; item < end;) {
-        const uint32_t head = item / n_slices, slice = item % n_slices;
-        const uint32_t n = end - item < n_slices - slice ? end - item : n_slices - slice;
-        const size_t key_head = (size_t)(head % p->n_key_heads) * p->state_dim;
-        const size_t value_head = (size_t)head * p->state_dim;
-        pass->kernels->delta_rule(&(struct delta_rule_job){
-            .state = state + (item - slice) * slice_floats,
-            .n_key = p->state_dim,
-            .first_slice = slice,
-            .n_slices = n,
-            .n_tokens = pass->n_tokens,
-            .query = scratch->delta.convolved + key_head,
-            .key = scratch->delta.convolved + p->key_width + key_head,
-            .value = scratch->delta.convolved + 2 * (size_t)p->key_width + value_head,
-            .decay = scratch->delta.alpha + head,
-            .beta = scratch->delta.beta + head,
-            .out = scratch->delta.out + value_head,
-            .query_stride = p->conv_width,
-            .key_stride = p->conv_width,
-            .value_stride = p->conv_width,
-            .gate_stride = p->n_value_heads,
-            .out_stride = p->value_width,
-        });
-        item += n;
+    for (uint32_t item = first, n; item < end; item += n) {
+        n = item % per_head + 1 < per_head && item + 1 < end ? 2 : 1;
+        run_slices(pass, item, n, load_slices(pass, item, n, aside));
     }
 }
 
@@ -146,18 +214,30 @@ static void gate_part(struct pass *pass, const void *context, uint32_t first, ui
  */
 static void load_window(struct pass *pass)
 {
+    struct state *state = pass->state;
     const struct hyperparameters *p = pass->parameters;
+    const bool waits = state_convolution_waits(state, pass->layer);
+    const size_t n_bytes = (size_t)(p->n_taps - 1) * p->conv_width * sizeof(float);
+    float *window = pass->scratch->delta.window;
 
-    memcpy(pass->scratch->delta.window, remembered(pass, pass->state->live),
-           (size_t)(p->n_taps - 1) * p->conv_width * sizeof(float));
+    if (waits)
+        state_look_back(state, pass->layer, window);
+    else
+        memcpy(window, remembered(pass, state->live), n_bytes);
+    if (recurrence_in_place(&pass->recurrence) || pass->stopped)
+        return; /* store_window() comes */
+    if (waits || pass->recurrence.to_spare)
+        memcpy(remembered(pass, settled_buffer(pass)), window, n_bytes);
+    if (waits && !pass->recurrence.to_spare)
+        state_convolution_done(state, pass->layer);
 }
 
 static void store_window(struct pass *pass)
 {
     const struct hyperparameters *p = pass->parameters;
 
-    if (!pass->stopped)
-        memcpy(remembered(pass, written(pass)),
+    if (!pass->stopped && pass->recurrence.run != RUN_ASIDE)
+        memcpy(remembered(pass, written_buffer(pass)),
                pass->scratch->delta.window + (size_t)pass->n_tokens * p->conv_width,
                (size_t)(p->n_taps - 1) * p->conv_width * sizeof(float));
 }

@@ -96,13 +96,14 @@ static void output_head(struct pass *pass, uint32_t n_logits, float *logits)
     const uint32_t d = pass->parameters->n_embd;
     const uint32_t n_others = pass->n_tokens - n_logits;
     const float *hidden = pass->scratch->hidden;
-    float *normed = pass->scratch->normed;
+    float *others = pass->kept ? pass->kept : pass->scratch->normed;
+    float *normed = pass->kept ? others + (size_t)n_others * d : others;
 
     /*
      * Rows that are not wanted are checked all the same: what is wrong in them stays in K
      * and V.
      */
-    norm_rows(pass, hidden, d, weights->output_norm, 0, n_others, normed, d);
+    norm_rows(pass, hidden, d, weights->output_norm, 0, n_others, others, d);
     norm_rows(pass, hidden, d, weights->output_norm, n_others, n_logits, normed, d);
     pass_trace(pass, "output_norm", normed, d, n_logits, d);
     project_logits(pass, &weights->output, normed, n_logits, logits);

@@ -63,6 +63,7 @@ struct scratch {
         float *gate;         /* [t][value_width], z */
         float *alpha, *beta; /* [t][n_value_heads]; decay and beta in the end */
         float *out;          /* [t][value_width] */
+        float *aside;        /* [n_value_heads] matrices, of which each part uses two slices */
     } delta;
     struct {
         float *gate, *up; /* [t][n_ff] */
@@ -86,20 +87,21 @@ struct pass {
     struct pool *pool;
     struct state *state;
     struct scratch *scratch;
-    const struct trace *trace; /* may be NULL */
-    const atomic_bool *cancel; /* may be NULL */
-    uint32_t n_tokens;         /* rows, at most scratch->max_tokens */
-    uint32_t first_position;   /* of row 0 */
-    bool in_place;             /* see state.h */
-    bool stopped;              /* cancelled or bad: stages do nothing */
-    uint32_t layer;            /* where the pass is */
-    atomic_bool abandoned;     /* a part saw the cancel flag and did nothing */
-    _Atomic uint32_t bad_row;  /* first row that is not finite, or NOTHING_BAD */
+    const struct trace *trace;    /* may be NULL */
+    const atomic_bool *cancel;    /* may be NULL */
+    uint32_t n_tokens;            /* rows, at most scratch->max_tokens */
+    uint32_t first_position;      /* of row 0 */
+    struct recurrence recurrence; /* of the recurrent layers; see state.h */
+    float *kept;    /* NULL, or [n_tokens][n_embd]: all rows behind the output norm go here */
+    bool stopped;   /* cancelled or bad: stages do nothing */
+    uint32_t layer; /* where the pass is */
+    atomic_bool abandoned;    /* a part saw the cancel flag and did nothing */
+    _Atomic uint32_t bad_row; /* first row that is not finite, or NOTHING_BAD */
 };
 
 /*
  * All layers for pass->n_tokens tokens, then the logits of the last n_logits rows to logits
- * [n_logits][n_vocab].  Writes K and V rows and the recurrent buffer; commits nothing.
+ * [n_logits][n_vocab].  Writes K and V rows and what pass->recurrence says; commits nothing.
  * Errors: CANCELLED, FAILED (not finite: layer and position named).
  */
 enum status forward(struct pass *pass, const int32_t *tokens, uint32_t n_logits, float *logits,

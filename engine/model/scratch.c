@@ -71,6 +71,7 @@ static void place_groups(struct scratch *out, struct layout *layout,
     out->delta.alpha = place_floats(layout, t * p->n_value_heads);
     out->delta.beta = place_floats(layout, t * p->n_value_heads);
     out->delta.out = place_floats(layout, t * p->value_width);
+    out->delta.aside = place_floats(layout, (size_t)p->value_width * p->state_dim);
     end = larger(end, layout->offset);
     layout->offset = begin;
     out->ffn.gate = place_floats(layout, t * p->max_ff);

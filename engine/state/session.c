@@ -6,6 +6,7 @@
 #include "engine/file/checked.h"
 #include "engine/model/model_internal.h"
 #include "engine/run/pool.h"
+#include "engine/state/verify.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,11 @@ static enum status check_options(const struct hyperparameters *p,
     return STATUS_OK;
 }
 
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
 enum status session_new(struct session **out, const struct model *model,
                         const struct session_options *options, struct error *error)
 {
@@ -71,11 +77,11 @@ enum status session_new(struct session **out, const struct model *model,
         status = pool_new(&session->pool, chosen.n_threads, error);
     if (status == STATUS_OK)
         status =
-            state_init(&session->state, p, chosen.n_context,
+            state_init(&session->state, p, kernels, chosen.n_context,
                        chosen.kv == KV_F16 && kernels->level != KERNEL_LEVEL_REFERENCE, error);
     if (status == STATUS_OK)
         status = scratch_init(&session->scratch, p, model_weights(model), kernels->level,
-                              chosen.chunk, error);
+                              larger(chosen.chunk, VERIFY_ROWS_MAX), error);
     if (status == STATUS_OK)
         status = sampler_init(&session->sampler, p->n_vocab, error);
     *out = session;
@@ -124,8 +130,6 @@ uint64_t session_state_bytes(const struct session *session)
 
 struct pass session_pass(struct session *session, uint32_t n_tokens, const atomic_bool *cancel)
 {
-    const bool in_place = n_tokens == 1;
-
     return (struct pass){
         .parameters = model_hyperparameters(session->model),
         .weights = model_weights(session->model),
@@ -134,15 +138,14 @@ struct pass session_pass(struct session *session, uint32_t n_tokens, const atomi
         .state = &session->state,
         .scratch = &session->scratch,
         .trace = session->trace,
-        .cancel = in_place ? NULL : cancel, /* a step in place cannot be taken back */
+        .cancel = cancel,
         .n_tokens = n_tokens,
         .first_position = session->state.position,
-        .in_place = in_place,
     };
 }
 
-static enum status check_tokens(const struct session *session, const int32_t *tokens,
-                                size_t n_tokens, struct error *error)
+enum status session_check_tokens(const struct session *session, const int32_t *tokens,
+                                 size_t n_tokens, struct error *error)
 {
     const uint32_t n_vocab = model_hyperparameters(session->model)->n_vocab;
     const uint32_t room = session->state.n_context - session->state.position;
@@ -166,15 +169,21 @@ static enum status eval_chunk(struct session *session, const int32_t *tokens, ui
                               uint32_t n_logits, float *logits, const atomic_bool *cancel,
                               struct error *error)
 {
-    struct pass pass = session_pass(session, n_tokens, cancel);
-    enum status status;
+    struct pass pass;
+    bool in_place;
+    enum status status = STATUS_OK;
 
     if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
         return error_set(error, STATUS_CANCELLED, "stopped");
-    status = forward(&pass, tokens, n_logits, logits, error);
+    pass = session_pass(session, n_tokens, cancel);
+    pass.recurrence = state_plan(&session->state, n_tokens, false);
+    in_place = recurrence_in_place(&pass.recurrence);
+    if (in_place)
+        pass.cancel = NULL; /* it cannot be taken back */
+    status = session_forward(session, &pass, tokens, n_logits, logits, error);
     if (status == STATUS_OK)
-        state_commit(&session->state, tokens, n_tokens, pass.in_place);
-    else if (pass.in_place)
+        state_commit(&session->state, tokens, n_tokens, &pass.recurrence);
+    else if (in_place)
         session->state.lost = true;
     return status;
 }
@@ -185,7 +194,7 @@ enum status session_eval(struct session *session, const int32_t *tokens, size_t 
 {
     const size_t n_vocab = model_hyperparameters(session->model)->n_vocab;
     const size_t first_wanted = n_tokens - n_logits;
-    enum status status = check_tokens(session, tokens, n_tokens, error);
+    enum status status = session_check_tokens(session, tokens, n_tokens, error);
 
     if (n_logits > n_tokens)
         return error_set(error, STATUS_USAGE, "logits of %zu of %zu tokens", n_logits,
@@ -213,7 +222,12 @@ void session_reset(struct session *session)
 enum status session_snapshot(const struct session *session, struct snapshot **out,
                              struct error *error)
 {
-    return state_snapshot(&session->state, out, error);
+    /* What waits is done first: another form of the same state. */
+    struct session *same = (struct session *)session;
+
+    if (session->state.hidden.rows && !session->state.lost)
+        session_mtp_fill(same, NULL, NULL);
+    return state_snapshot(&same->state, out, error);
 }
 
 enum status session_restore(struct session *session, const struct snapshot *snapshot,

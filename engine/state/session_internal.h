@@ -21,5 +21,13 @@ struct session {
 
 /* A pass over n_tokens rows behind the position, ready for forward(). */
 struct pass session_pass(struct session *session, uint32_t n_tokens, const atomic_bool *cancel);
+/* forward(), with the hidden rows kept where the session was told to. */
+enum status session_forward(struct session *session, struct pass *pass, const int32_t *tokens,
+                            uint32_t n_logits, float *logits, struct error *error);
+/* Hidden rows behind the position are void. */
+void session_cut_hidden(struct session *session);
+/* Ids in range, room in the context, a state that is not lost?  Errors: as session_eval(). */
+enum status session_check_tokens(const struct session *session, const int32_t *tokens,
+                                 size_t n_tokens, struct error *error);
 
 #endif

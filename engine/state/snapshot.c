@@ -2,8 +2,8 @@
  * snapshot.c - a copy of a state, packed without gaps
  *
  * Content, one block: rows of K and V of each attention layer and head up to the position, then
- * the live recurrent and convolution state.  The block of two equal states is equal byte for
- * byte.
+ * the live recurrent and convolution state, then, where it was kept, the hidden row that the
+ * next pair of the MTP block needs.  The block of two equal states is equal byte for byte.
  */
 #include "engine/session.h"
 #include "engine/state/state.h"
@@ -16,7 +16,7 @@
 
 struct snapshot {
     const struct hyperparameters *parameters; /* whose state it is: compared, never read */
-    bool half;
+    bool half, has_hidden;
     uint32_t position, n_mtp_rows;
     int32_t *tokens;        /* owns; [position] */
     unsigned char *content; /* owns */
@@ -52,6 +52,18 @@ static void visit(const struct state *state, run_visitor visitor, void *context)
     }
 }
 
+/* The hidden row before the position; NULL: not kept. */
+static float *last_hidden(const struct state *state)
+{
+    const struct hidden_rows *hidden = &state->hidden;
+
+    if (!hidden->rows || state->position <= hidden->first ||
+        state->position > hidden->first + hidden->n)
+        return NULL;
+    return hidden->rows +
+           (state->position - 1 - hidden->first) * (size_t)state->parameters->n_embd;
+}
+
 static void count_run(void *context, void *bytes, size_t n_bytes)
 {
     (void)bytes;
@@ -74,22 +86,27 @@ static void load_run(void *context, void *bytes, size_t n_bytes)
     *cursor += n_bytes;
 }
 
-enum status state_snapshot(const struct state *state, struct snapshot **out,
-                           struct error *error)
+enum status state_snapshot(struct state *state, struct snapshot **out, struct error *error)
 {
     struct snapshot *snapshot = calloc(1, sizeof *snapshot);
     size_t n_bytes = 0;
     unsigned char *cursor;
+    float *hidden;
 
     *out = NULL;
     if (state->lost) {
         free(snapshot);
         return error_set(error, STATUS_FAILED, "the state was lost by an earlier failure");
     }
+    state_settle(state);
     visit(state, count_run, &n_bytes);
+    hidden = last_hidden(state);
+    if (hidden)
+        count_run(&n_bytes, hidden, state->parameters->n_embd * sizeof *hidden);
     if (snapshot) {
         *snapshot = (struct snapshot){.parameters = state->parameters,
                                       .half = state->half,
+                                      .has_hidden = hidden != NULL,
                                       .position = state->position,
                                       .n_mtp_rows = state->n_mtp_rows,
                                       .n_bytes = n_bytes};
@@ -104,6 +121,8 @@ enum status state_snapshot(const struct state *state, struct snapshot **out,
     memcpy(snapshot->tokens, state->tokens, state->position * sizeof *snapshot->tokens);
     cursor = snapshot->content;
     visit(state, save_run, &cursor);
+    if (hidden)
+        save_run(&cursor, hidden, state->parameters->n_embd * sizeof *hidden);
     *out = snapshot;
     return STATUS_OK;
 }
@@ -120,11 +139,18 @@ enum status state_restore(struct state *state, const struct snapshot *snapshot,
         return error_set(error, STATUS_CONTEXT_FULL,
                          "the snapshot has %u positions, the context %u", snapshot->position,
                          state->n_context);
-    state->position = snapshot->position;
+    state_forget(state);
+    state->position = state->settled = snapshot->position;
     state->n_mtp_rows = snapshot->n_mtp_rows;
     state->lost = false;
     memcpy(state->tokens, snapshot->tokens, snapshot->position * sizeof *state->tokens);
     visit(state, load_run, &cursor);
+    if (snapshot->has_hidden && state->hidden.rows) {
+        load_run(&cursor, state->hidden.rows,
+                 state->parameters->n_embd * sizeof *state->hidden.rows);
+        state->hidden.first = state->position - 1;
+        state->hidden.n = 1;
+    }
     return STATUS_OK;
 }
 
@@ -145,7 +171,8 @@ uint64_t snapshot_bytes(const struct snapshot *snapshot)
 
 bool snapshot_equal(const struct snapshot *a, const struct snapshot *b)
 {
-    return a->parameters == b->parameters && a->half == b->half && a->position == b->position &&
+    return a->parameters == b->parameters && a->half == b->half &&
+           a->has_hidden == b->has_hidden && a->position == b->position &&
            a->n_mtp_rows == b->n_mtp_rows && a->n_bytes == b->n_bytes &&
            memcmp(a->tokens, b->tokens, a->position * sizeof *a->tokens) == 0 &&
            memcmp(a->content, b->content, a->n_bytes) == 0;

@@ -46,6 +46,7 @@ static bool lay_out(struct state *state)
         if (p->layers[i].recurrent) {
             layer->recurrent = state->n_recurrent;
             layer->convolution = state->n_convolution;
+            layer->ordinal = state->n_recurrent_layers++;
             state->n_recurrent += (size_t)p->value_width * p->state_dim;
             state->n_convolution += (size_t)(p->n_taps - 1) * p->conv_width;
             continue;
@@ -61,14 +62,40 @@ static bool lay_out(struct state *state)
     return true;
 }
 
+static size_t log_bytes(const struct state *state)
+{
+    return (size_t)state->n_recurrent_layers * VERIFY_ROWS_MAX * state->row_floats *
+           sizeof(float);
+}
+
+static bool reserve_logs(struct state *state)
+{
+    const struct hyperparameters *p = state->parameters;
+    const size_t floats =
+        (size_t)p->conv_width + p->key_width + p->value_width + p->n_value_heads;
+
+    if (state->n_recurrent_layers == 0)
+        return true;
+    state->row_floats =
+        (floats + GROUP_ROWS - 1) / GROUP_ROWS * GROUP_ROWS; /* rows begin with a cache line */
+    state->n_applied = (size_t)state->n_recurrent_layers *
+                       ((size_t)p->n_value_heads * (p->state_dim / DELTA_SLICE) + 1);
+    state->applied = checked_allocate_zeroed(state->n_applied, 1);
+    for (int i = 0; i < 2; i++)
+        state->logs[i].rows = reserve(log_bytes(state));
+    return state->applied && state->logs[0].rows && state->logs[1].rows;
+}
+
 enum status state_init(struct state *out, const struct hyperparameters *parameters,
-                       uint32_t n_context, bool half, struct error *error)
+                       const struct kernels *kernels, uint32_t n_context, bool half,
+                       struct error *error)
 {
     const struct hyperparameters *p = parameters;
     struct state *state = out;
     bool done;
 
-    *state = (struct state){.parameters = p, .n_context = n_context, .half = half};
+    *state = (struct state){
+        .parameters = p, .kernels = kernels, .n_context = n_context, .half = half};
     state->capacity = (n_context + ATTENTION_BLOCK - 1) / ATTENTION_BLOCK * ATTENTION_BLOCK;
     state->layers = checked_allocate_zeroed(p->n_layers + p->n_mtp, sizeof *state->layers);
     state->tokens = reserve(n_context * sizeof *state->tokens);
@@ -82,6 +109,7 @@ enum status state_init(struct state *out, const struct hyperparameters *paramete
         state->convolution[i] = reserve(state->n_convolution * sizeof(float));
         done = state->n_recurrent == 0 || (state->recurrent[i] && state->convolution[i]);
     }
+    done = done && reserve_logs(state);
     if (done && state->kv) /* a huge page would back many positions of one head at once */
         madvise(state->kv, state->kv_bytes, MADV_NOHUGEPAGE);
     if (done)
@@ -98,7 +126,11 @@ void state_release(struct state *state)
     for (int i = 0; i < 2; i++) {
         unreserve(state->recurrent[i], state->n_recurrent * sizeof(float));
         unreserve(state->convolution[i], state->n_convolution * sizeof(float));
+        unreserve(state->logs[i].rows, log_bytes(state));
     }
+    free(state->applied);
+    free(state->hidden.rows);
+    free(state->hidden.drafted);
     free(state->layers);
     memset(state, 0, sizeof *state);
 }
@@ -109,17 +141,10 @@ void state_reset(struct state *state)
         memset(state->recurrent[state->live], 0, state->n_recurrent * sizeof(float));
         memset(state->convolution[state->live], 0, state->n_convolution * sizeof(float));
     }
-    state->position = 0;
+    state_forget(state);
+    state->position = state->settled = 0;
     state->n_mtp_rows = 0;
     state->lost = false;
-}
-
-void state_commit(struct state *state, const int32_t *tokens, uint32_t n_tokens, bool in_place)
-{
-    memcpy(state->tokens + state->position, tokens, n_tokens * sizeof *tokens);
-    state->position += n_tokens;
-    if (!in_place)
-        state->live = !state->live;
 }
 
 uint64_t state_bytes(const struct state *state)
@@ -127,6 +152,10 @@ uint64_t state_bytes(const struct state *state)
     uint64_t fixed, half_row;
 
     state_cost(state->parameters, &fixed, &half_row);
+    fixed += (uint64_t)state->hidden.capacity * state->parameters->n_embd * sizeof(float);
+    for (int i = 0; i < 2; i++)
+        fixed += (uint64_t)state->logs[i].most * state->n_recurrent_layers * state->row_floats *
+                 sizeof(float);
     return fixed + state->position * (half_row * element_bytes(state) / sizeof(uint16_t) +
                                       sizeof *state->tokens);
 }

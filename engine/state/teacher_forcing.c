@@ -83,6 +83,7 @@ enum status session_teacher_forced(struct session *session, const int32_t *token
                                    struct error *error)
 {
     const struct hyperparameters *p = model_hyperparameters(session->model);
+    const struct hidden_rows kept = session->state.hidden;
     struct forcing forcing = {session, tokens, n_tokens, p->n_embd, p->n_vocab, NULL, NULL};
     enum status status = STATUS_OK;
 
@@ -97,10 +98,12 @@ enum status session_teacher_forced(struct session *session, const int32_t *token
         status = error_set(error, STATUS_NO_MEMORY, "no memory for the logits of %zu tokens",
                            n_tokens);
     session_reset(session);
+    session->state.hidden = (struct hidden_rows){NULL, NULL, 0, 0, 0, 0}; /* its own way */
     if (status == STATUS_OK)
         status = force_trunk(&forcing, next, error);
     if (status == STATUS_OK && mtp)
         status = force_mtp(&forcing, mtp, error);
+    session->state.hidden = kept;
     session_reset(session);
     free(forcing.logits);
     free(forcing.hidden);
