@@ -251,7 +251,10 @@ static void on_event(struct chat *chat, const struct engine_event *event)
         if (ours)
             on_failed(chat, event);
         break;
-    case ENGINE_SETTLED: break;
+    case ENGINE_SETTLED:
+    case ENGINE_POLICY:
+    case ENGINE_LANE_DONE:
+    case ENGINE_CHECK: break;
     }
     chat->status_changed = true;
 }

@@ -90,6 +90,11 @@ static void on_ui_event(struct chat *chat, const struct ui_event *event)
     case UI_QUIT: chat->leaving = true; break;
     case UI_SUSPEND: stand_still(chat, true); break;
     case UI_EDITOR: editor_run(chat, event->text, event->n_bytes); break;
+    case UI_FUNCTION:
+    case UI_VIEW_KEY:
+    case UI_VIEW_CLOSED:
+    case UI_MENU_CHOSEN:
+    case UI_MENU_CLOSED: break;
     case UI_KEYS_END: chat->keys_ended = true; break;
     }
 }

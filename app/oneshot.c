@@ -197,6 +197,9 @@ static void take_event(struct oneshot *shot, const struct engine_event *event)
     case ENGINE_LOAD_FAILED: finish(shot, report_error(&event->failure)); break;
     case ENGINE_LOADING:
     case ENGINE_PREFILL:
+    case ENGINE_POLICY:
+    case ENGINE_LANE_DONE:
+    case ENGINE_CHECK:
     case ENGINE_SETTLED: break;
     case ENGINE_TEXT: take_text(shot, event); break;
     case ENGINE_DONE: take_done(shot, event); break;

@@ -44,10 +44,15 @@ struct config {
     int64_t top_k;
     double presence_penalty, frequency_penalty, repetition_penalty;
     int64_t seed; /* the conversation's seed; -1: random, shown by /get seed */
+    /* decode */
+    char *policy;      /* name of a decode policy */
+    char *draft_model; /* path; NULL: guide-draft for guide, else none */
+    char *trace;       /* path of a file for one JSON line for each pass; NULL: none */
     /* screen */
     char *color; /* "auto" | "always" | "never" */
     bool ascii;
     bool show_thinking;
+    bool marks;            /* underline tokens of an answer that were proposed */
     bool history;          /* keep the input history */
     bool leave_transcript; /* print the last exchange in the normal screen on exit */
 };
@@ -136,6 +141,23 @@ struct config_origin config_origin(const struct config_store *store,
                                    const struct config_option *option);
 /* Has it a value that is not the built-in one? */
 bool config_given(const struct config_store *store, const char *key);
+
+/*
+ * Read a small YAML mapping that has a schema of its own (a decode policy): each scalar is given to
+ * visit() with its key path ("ngram.gamma"; a list of scalars comes as "a, b"), its text and its
+ * place.  visit() returns false with what is wrong.  Problems are collected as by config_load();
+ * duplicate keys, anchors, tags, other documents and deeper nesting are problems.
+ */
+struct config_visitor {
+    bool (*visit)(void *context, const char *key, const char *value, int line, int column,
+                  char *what, size_t n_bytes);
+    void *context;
+};
+size_t config_read_mapping(const char *path, const struct config_visitor *visitor,
+                           struct config_error *errors, size_t room);
+size_t config_read_mapping_memory(const char *name, const char *bytes, size_t n_bytes,
+                                  const struct config_visitor *visitor,
+                                  struct config_error *errors, size_t room);
 
 /* Folders by the XDG base directory specification, "banter" appended; false: no home folder. */
 bool config_folder_config(char *buffer, size_t n_bytes);

@@ -16,6 +16,7 @@
 #define ENGINE_ENGINE_H
 
 #include "engine/chat.h"
+#include "engine/policy.h"
 #include "engine/sampling.h"
 #include "engine/session.h"
 
@@ -39,9 +40,12 @@ enum engine_event_type {
     ENGINE_LOAD_FAILED, /* .failure; only engine_close() is left to do */
     ENGINE_PREFILL,     /* .prefill */
     ENGINE_TEXT,        /* .text: bytes and ids of the answer */
-    ENGINE_DONE,        /* .done: the request is over */
-    ENGINE_FAILED,      /* .failure: the request is over */
-    ENGINE_SETTLED      /* idle work after an answer is over (done or abandoned) */
+    ENGINE_POLICY,    /* .policy: what it does now; some ten times a second, may be left out */
+    ENGINE_LANE_DONE, /* .lane: one lane of a request with lanes ended one round */
+    ENGINE_CHECK,     /* .check: one comparison of a self-check */
+    ENGINE_DONE,      /* .done: the request is over */
+    ENGINE_FAILED,    /* .failure: the request is over */
+    ENGINE_SETTLED    /* idle work after an answer is over (done or abandoned) */
 };
 
 /* Times in seconds; suspended time (SIGTSTP) is not in them. */
@@ -57,8 +61,11 @@ struct engine_statistics {
     double thinking_seconds;
     uint32_t position, n_context;
     uint64_t noise_seed;
+    enum policy_kind policy;
+    struct policy_statistics speculation; /* of this answer */
 };
 
+enum { ENGINE_MAX_LANES = 32 };
 enum { ENGINE_TEXT_BYTES = 256, ENGINE_TEXT_IDS = 32 };
 
 struct engine_event {
@@ -68,18 +75,22 @@ struct engine_event {
         struct {
             enum model_load_phase phase;
             uint64_t done, total;
+            bool draft; /* the draft model, inside a request that wants it */
         } load;
         struct {
             uint32_t done, total; /* new tokens; cached ones are not in them */
             uint32_t cached;
             double rate;      /* tokens per second; 0 while unknown */
             double remaining; /* seconds; negative while unknown */
+            bool draft;       /* the draft model catches up */
         } prefill;
         struct {
             enum chat_part part;
             uint32_t n_bytes, n_ids;
             uint32_t n_tokens; /* tokens generated up to here, thinking included */
             double rate_now, rate_average;
+            uint32_t lane, round;      /* of a request with lanes */
+            enum policy_source source; /* who proposed these tokens */
             char bytes[ENGINE_TEXT_BYTES];
             int32_t ids[ENGINE_TEXT_IDS]; /* ids that belong to the answer's own text */
         } text;
@@ -87,6 +98,27 @@ struct engine_event {
             enum stop_reason reason;
             struct engine_statistics statistics;
         } done;
+        struct {
+            uint32_t lane;
+            struct policy_statistics statistics; /* of this answer so far */
+        } policy;
+        struct {
+            uint32_t lane, round;
+            enum stop_reason reason;
+            struct engine_statistics statistics;
+            /* Against lane 0 of this round (of the first round, for lane 0): */
+            uint32_t n_compared; /* tokens, thinking included */
+            bool identical;
+            uint32_t first_difference; /* index of the token; without identical */
+            /* There: logit of lane 0's token less that of this lane's; NAN: not known. */
+            float margin;
+        } lane;
+        struct {
+            char what[96];   /* "chunks of 1, 7, 64 against steps" */
+            char found[160]; /* "512 positions, logits and state equal" */
+            uint32_t done, total;
+            bool passed;
+        } check;
         struct error failure;
     };
 };
@@ -105,6 +137,16 @@ const struct model *engine_model(const struct engine *engine);
 /* Name, context and such of what answers, scripted or not; after ENGINE_READY; borrowed. */
 const struct model_info *engine_info(const struct engine *engine);
 
+/*
+ * A request may be answered several times from one prompt, which is read once: two policies side
+ * by side, or several variants.  Each lane is forked from the state behind the prompt.
+ */
+struct engine_lane {
+    struct policy_settings policy;
+    struct sampling_choice sampling;
+    uint32_t variant;
+};
+
 struct engine_request {
     const struct chat_message *messages; /* copied */
     size_t n_messages;
@@ -112,13 +154,36 @@ struct engine_request {
     uint32_t thinking_budget; /* tokens; 0: none */
     struct sampling_choice sampling;
     uint64_t conversation_seed;
-    uint32_t message, variant; /* for the noise seed */
-    size_t max_tokens;         /* 0: until the context is full */
+    uint32_t message, variant;            /* for the noise seed */
+    size_t max_tokens;                    /* 0: until the context is full */
+    const struct policy_settings *policy; /* copied; NULL: greedy */
+    const char *draft_path; /* copied; NULL: none.  Opened when a policy first wants it */
+    policy_trace trace;     /* NULL, or called on the engine thread for each pass */
+    void *trace_context;
+    /*
+     * Lanes, copied; n_lanes 0: one answer, by the fields above.  One after another, `rounds`
+     * times (0 counts as 1) with the order turned each time (A B, B A ...), so that times are
+     * fair; or together, all in one pass for each token, where their policies are not used.
+     */
+    const struct engine_lane *lanes;
+    uint32_t n_lanes, rounds;
+    bool together;
 };
 
 /* Queue a request; *id names it in events.  Errors: NO_MEMORY, FAILED (not ready, queue full). */
 enum status engine_submit(struct engine *engine, const struct engine_request *request,
                           uint64_t *id, struct error *error);
+/*
+ * Another policy, from the next token of the running answer on; nothing where none runs.
+ * Errors: USAGE: the settings; NO_MEMORY.
+ */
+enum status engine_switch_policy(struct engine *engine, const struct policy_settings *policy,
+                                 const char *draft_path, struct error *error);
+/*
+ * Prove the law on this model and machine (selfcheck.h): a request whose events are ENGINE_CHECK
+ * and, at the end, ENGINE_DONE, or ENGINE_FAILED with the first thing that differed.
+ */
+enum status engine_submit_selfcheck(struct engine *engine, uint64_t *id, struct error *error);
 /* Stop the running request as soon as a layer ends; it ends with ENGINE_DONE, STOP_CANCELLED. */
 void engine_cancel(struct engine *engine);
 /* The process was stopped for so many seconds: clocks leave them out. */

@@ -88,6 +88,28 @@ struct policy_settings {
 };
 
 struct policy_settings policy_defaults(enum policy_kind kind);
+
+/*
+ * The keys of a policy's file, in the order of the manual: "kind", "verify", "sources", "decay",
+ * "ngram.gamma" ...  One table for the file, /policy, the manual's test and policy_check().
+ */
+struct policy_key {
+    const char *name;        /* "ngram.gamma" */
+    const char *argument;    /* "TOKENS", "true|false", "greedy|ngram|..." */
+    double minimum, maximum; /* of numbers; equal: none */
+    const char *help;        /* one line: what it trades */
+};
+const struct policy_key *policy_keys(size_t *n_keys);
+/*
+ * Set one key from text; "kind" sets the defaults of that kind and has to come first.  sources:
+ * names with commas or blanks between them.  Errors: USAGE: no such key, or a value that does not
+ * fit, with what would.
+ */
+enum status policy_set_key(struct policy_settings *settings, const char *name,
+                           const char *value, struct error *error);
+/* The value as text; terminated; returns buffer. */
+const char *policy_get_key(const struct policy_settings *settings, const char *name,
+                           char *buffer, size_t n_bytes);
 /* USAGE: the key that is out of range, and its range. */
 enum status policy_check(const struct policy_settings *settings, struct error *error);
 const char *policy_kind_name(enum policy_kind kind);
@@ -163,10 +185,23 @@ typedef void (*policy_trace)(void *context, const struct policy_cycle *cycle);
 
 struct policy;
 
+/*
+ * A draft for benches and tests: it knows what the target will say, costs what it is told to, and
+ * is right with a chance, drawn from seed and position.
+ */
+struct policy_script {
+    const int32_t *tokens; /* borrows; [n_tokens], what is generated, from first_position on */
+    uint32_t n_tokens, first_position;
+    double acceptance;        /* chance that a candidate is right, 0 .. 1 */
+    double seconds_per_token; /* added to the clock's reading, not slept */
+    uint64_t seed;
+};
+
 struct policy_parts {
     struct session *session; /* borrows; the one that generates */
     struct session *draft; /* NULL, or borrows: a session of a model with the same vocabulary */
-    double (*clock)(void *context); /* NULL: the machine's; seconds */
+    const struct policy_script *script; /* NULL, or borrows: stands for the draft model */
+    double (*clock)(void *context);     /* NULL: the machine's; seconds */
     void *clock_context;
 };
 
@@ -178,6 +213,18 @@ struct policy_parts {
 enum status policy_new(struct policy **out, const struct policy_settings *settings,
                        const struct policy_parts *parts, struct error *error);
 void policy_free(struct policy **policy); /* NULL is allowed */
+/*
+ * Other settings from the next pass on, also from inside a sink: what was measured and counted
+ * stays.  Errors: USAGE, as policy_new(); nothing is changed then.
+ */
+enum status policy_set(struct policy *policy, const struct policy_settings *settings,
+                       struct error *error);
+/* While a draft that joined late catches up: told after each slice; NULL: nobody. */
+void policy_set_progress(struct policy *policy,
+                         void (*progress)(void *context, size_t done, size_t total),
+                         void *context);
+/* Inside a sink: who proposed this token; NONE: nobody did. */
+enum policy_source policy_token_source(const struct policy *policy);
 const struct policy_statistics *policy_statistics(const struct policy *policy);
 void policy_reset_statistics(struct policy *policy);
 void policy_set_trace(struct policy *policy, policy_trace trace, void *context);

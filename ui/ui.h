@@ -93,18 +93,24 @@ void ui_abandon(struct ui *ui);
 /* Input ------------------------------------------------------------------------------------ */
 
 enum ui_event_type {
-    UI_SUBMIT,    /* .text: a line (may hold newlines) was accepted; never empty */
-    UI_INTERRUPT, /* Esc while busy, Ctrl-C while busy or on an empty line */
-    UI_QUIT,      /* Ctrl-D on an empty line */
-    UI_SUSPEND,   /* Ctrl-Z: the app stops the process group */
-    UI_EDITOR,    /* .text: the line; the app runs the editor and calls ui_input_set() */
-    UI_KEYS_END   /* the scripted keys are used up */
+    UI_SUBMIT,      /* .text: a line (may hold newlines) was accepted; never empty */
+    UI_INTERRUPT,   /* Esc while busy, Ctrl-C while busy or on an empty line */
+    UI_QUIT,        /* Ctrl-D on an empty line */
+    UI_SUSPEND,     /* Ctrl-Z: the app stops the process group */
+    UI_EDITOR,      /* .text: the line; the app runs the editor and calls ui_input_set() */
+    UI_FUNCTION,    /* .number: F2, F4, F6 and such */
+    UI_VIEW_KEY,    /* .number: a key for the panel or the split view, a character */
+    UI_VIEW_CLOSED, /* the panel or the split view was closed by q or Esc */
+    UI_MENU_CHOSEN, /* .number: row of the menu, which is closed now */
+    UI_MENU_CLOSED, /* without a choice */
+    UI_KEYS_END     /* the scripted keys are used up */
 };
 
 struct ui_event {
     enum ui_event_type type;
     char *text; /* owned by the caller: free() */
     size_t n_bytes;
+    int number;
 };
 
 int ui_fd(const struct ui *ui); /* poll for input; -1 after ui_abandon() */
@@ -135,6 +141,11 @@ enum ui_block_kind {
 uint32_t ui_block_add(struct ui *ui, enum ui_block_kind kind, const char *heading);
 /* Raw bytes; they pass the filter here. */
 void ui_block_append(struct ui *ui, uint32_t block, const char *bytes, size_t n_bytes);
+/* Who proposed a piece of an answer; shown by an attribute and on demand only. */
+enum ui_mark { UI_MARK_NONE, UI_MARK_NGRAM, UI_MARK_DRAFT, UI_MARK_MTP };
+void ui_block_append_marked(struct ui *ui, uint32_t block, const char *bytes, size_t n_bytes,
+                            enum ui_mark mark);
+void ui_show_marks(struct ui *ui, bool show);
 /* No more bytes come: what the filter held is shown. */
 void ui_block_finish(struct ui *ui, uint32_t block);
 /* Fold to one line `summary` or unfold; only thinking blocks fold by key (Alt-T folds all). */
@@ -166,10 +177,59 @@ struct ui_status {
     bool thinking;
     uint32_t position, n_context; /* tokens in the state, room */
     uint32_t n_cached, n_prompt;
+    /* The decode policy; raw, filtered here; "": nothing to show. */
+    char policy[48];        /* "auto>ngram" */
+    char policy_state[16];  /* "DRAFTING" */
+    char policy_reason[96]; /* of the state, shown where there is room */
+    double acceptance;      /* accepted / verified; negative: unknown */
+    double mean_length;     /* tokens of a pass that verifies; 0: unknown */
+    double speedup;         /* over plain steps, estimated; 0: unknown */
+    uint32_t speedup_age;   /* tokens since a plain step was measured */
 };
 void ui_set_status(struct ui *ui, const struct ui_status *status);
 /* One line that stays until the next key or for some seconds ("Ctrl-D or /quit leaves"). */
 void ui_hint(struct ui *ui, const char *text);
+
+/* Panel, menu, split view -------------------------------------------------------------------- */
+
+/*
+ * A page over the transcript: at the right from 100 columns on, else over its whole width.  text:
+ * lines, raw; they are cut, not wrapped.  Called again with a panel open it changes the text and
+ * stays where it was scrolled.  While a panel or the split view is open, keys go there: arrows and
+ * page keys scroll, q and Esc close (Esc interrupts while busy), the rest is UI_VIEW_KEY.
+ */
+void ui_panel_show(struct ui *ui, const char *title, const char *text, const char *keys);
+void ui_panel_close(struct ui *ui);
+bool ui_panel_open(const struct ui *ui);
+/* Columns that the panel's text has (would have). */
+int ui_panel_columns(const struct ui *ui);
+
+/* A list to choose from by arrows, Enter, a row's number or first letter. */
+struct ui_menu_row {
+    const char *name, *description; /* raw; copied */
+};
+void ui_menu_show(struct ui *ui, const char *title, const struct ui_menu_row *rows,
+                  size_t n_rows, size_t selected);
+void ui_menu_close(struct ui *ui);
+
+/*
+ * Two panes instead of the transcript: side by side from 80 columns on, else one above the other.
+ * Each is a column of text that follows its end until it is scrolled; under them a table of lines
+ * and a line of keys.
+ */
+enum { UI_PANE_A, UI_PANE_B, UI_PANE_COUNT };
+void ui_split_open(struct ui *ui, const char *title);
+void ui_split_title(struct ui *ui, const char *title);
+/* The line over a pane: policy, rate, acceptance. */
+void ui_split_heading(struct ui *ui, int pane, const char *text);
+void ui_split_append(struct ui *ui, int pane, const char *bytes, size_t n_bytes,
+                     enum ui_mark mark);
+void ui_split_clear(struct ui *ui, int pane);
+/* Lines under the panes, raw; "": none.  They get half of the screen at most. */
+void ui_split_table(struct ui *ui, const char *lines);
+void ui_split_keys(struct ui *ui, const char *text);
+void ui_split_close(struct ui *ui);
+bool ui_split_is_open(const struct ui *ui);
 
 /* Draw what changed, at most once a frame (30 a second); ui_timeout_ms() says when. */
 void ui_draw(struct ui *ui);
