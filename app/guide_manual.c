@@ -75,6 +75,19 @@ static const struct guide_row rows[] = {
      "back to the default",
      "(reset|restore) a setting (to its default|); (go|get|take a setting) back to the "
      "default (value|); undo a /set"},
+    {"use/policy-greedy", DO_TYPE, 2, "Type /policy greedy: one token after the other.",
+     "/policy greedy", "no speculation",
+     "(turn|switch) off (speculation|drafting|speculative decoding); (stop|avoid|disable) "
+     "(speculation|drafting); decode (plainly|without speculation)"},
+    {"use/policy-auto", DO_TYPE, 2, "Type /policy auto: it takes what pays.", "/policy auto",
+     "the policy that pays",
+     "(turn|switch) on (speculation|drafting|speculative decoding); let banter choose the policy; "
+     "(use|take) the (best|fastest) policy"},
+    {"use/stats-session", DO_TYPE, 1, "Type /stats session: sums since the start.",
+     "/stats session", "statistics of the session",
+     "(see|show|get) the (figures|statistics|stats) of (the whole|this) (session|chat)"},
+    {"use/stats-json", DO_TYPE, 1, "Type /stats json.", "/stats json", "statistics as JSON",
+     "(see|get|print|show) the (statistics|stats) as JSON (in the chat|)"},
 
     /* Flags by what they are for. */
     {"run/prompt", DO_RUN, 3, "Run banter -p 'TEXT': it answers once and leaves.", "banter -p",
@@ -169,6 +182,15 @@ static const struct guide_row rows[] = {
      "~/.local/share/banter/models", "the folder of models",
      "the (folder|directory) (of|for|with) (models|the models|my models); (my|the) (model "
      "folder|models folder|model directory|models)"},
+    {"file/policies", GUIDE_PLACE, 2, "It is ~/.config/banter/policies.",
+     "~/.config/banter/policies", "the folder of policies",
+     "the (folder|directory) (of|for|with) (policies|my policies); my (policies|policy files|own "
+     "policies); the policy folder"},
+    {"file/own-policy", GUIDE_ACTION, 2,
+     "Write NAME.yaml in ~/.config/banter/policies, then /policy NAME.",
+     "~/.config/banter/policies", "a policy of your own",
+     "(write|make|add|define|create) (a policy|a new policy|my own policy|a policy file); (have|"
+     "use) (a policy|policies) of my own"},
     {"file/example", GUIDE_PLACE, 2, "It is config/config.yaml.example in the source.",
      "config.yaml.example", "the example of settings",
      "(an|the) example (config|configuration|settings) (file|); a (sample|template) of "

@@ -189,7 +189,7 @@ static const char unknown_held_out[] =
     "/(swim|cook|draw|photo|radio|clock|phone|map|bank|film); "
     "--(wheels|rocket|laser|polite|shiny|funny|network|spell|emoji); banter "
     "(swim|sleep|shop|drive|logout|photo|bake); BANTER_(ROCKET|CLOCK|WHEELS|SHOP); Ctrl-(2|9); "
-    "Alt-(4|8); the (F6|F8) key";
+    "Alt-(4|8); the (F5|F8) key";
 
 static const char *const control_texts[] = {
     "print the control token that ends a turn", "write the token that ends your turn",

@@ -95,6 +95,29 @@ static const struct setting_words setting_words[] = {
     {"seed", "the (random|sampling) seed; the seed (value|of the conversation|number)",
      "(get|have) the same answer (again|every time|twice); (fix|choose|set) the (seed|"
      "randomness); make answers (reproducible|repeatable)"},
+    {"policy",
+     "the (policy name|name of the policy); the (policy|decode policy) option; policy as a "
+     "setting; which policy is set; the policy (in config.yaml|for every chat)",
+     "(choose|set|fix|give) (a|the) policy (at the start|from the shell|on the command "
+     "line|for "
+     "good); start with (another|a certain) policy"},
+    {"draft_model",
+     "the draft (file|path|model's file|model file); the (path|file) of the (draft|draft "
+     "model); "
+     "which draft (is used|proposes tokens)",
+     "(use|choose|load|give) (a|another|my own) draft (model|); (use|load) a smaller model "
+     "(for "
+     "drafting|as a draft|that proposes tokens); let a smaller model (draft|propose tokens)"},
+    {"trace",
+     "the trace (file|path); the (path|file) of the trace; tracing; the trace of passes",
+     "(write|get|save|log|record) (a|the) trace (of decoding|of an answer|); (write|log|get) a "
+     "line for each pass; (see|log|record) what each pass (does|did|proposes)"},
+    {"marks",
+     "(the|) marks (of|on|under) (tokens|proposed tokens); the (underlining|marking) of "
+     "(tokens|"
+     "proposed tokens); whether proposed tokens are (underlined|marked)",
+     "(mark|underline|highlight) (the|) (proposed|accepted|drafted) tokens; (see|show) which "
+     "tokens were (proposed|drafted); (switch|turn) (on|off) (the marks|the underlining)"},
     {"color", "(the|) (colours|colors); (colours|colors) on the screen",
      "(switch off|disable|turn off|avoid|remove|switch on|turn on) (the|) (colours|colors); "
      "have a screen (without|with) (colours|colors)"},

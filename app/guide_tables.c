@@ -58,6 +58,40 @@ static const struct words_of command_words[] = {
      "(see|look at) what (was sent|the model reads)"},
     {"quit", "(leave|quit|exit|close|end|stop) (banter|the program|the chat); get out; "
              "(leave|exit) by a command; end the session"},
+    {"policy",
+     "(choose|change|switch|select) (the|a|the decode) policy; (see|list|show|get) "
+     "(the|all|all "
+     "the) policies; (see|know|find out) which policy (runs|is used|is in use); (use|take|try) "
+     "another policy; (choose|change) how tokens are proposed; change the policy (in the "
+     "chat|while chatting|during an answer)"},
+    {"stats",
+     "(see|show|get|view) (the|) (statistics|stats) (of the last answer|of an answer|); (see|"
+     "know|find out) how fast the (last|) answer was; (see|know) how many proposed tokens were "
+     "(accepted|right); (see|know|find out) what speculation (gained|gains|brings); (see|show) "
+     "the acceptance (rate|in the chat|by position); (see|show) the totals of the session"},
+    {"ab",
+     "(compare|try|run|race) two policies (side by side|on the last message|); answer (the "
+     "last|a) message by two policies; (see|show) two (answers|policies) side by side; (make|"
+     "do|start) an (A/B|AB) (test|comparison); (see|find out) which policy is (faster|fastest|"
+     "better)"},
+    {"abx",
+     "(make|do|run|start) a blind (test|comparison); compare (two settings|two ways to choose "
+     "tokens|answers) (blindly|blind|without knowing which is which); (see|find out) whether I "
+     "can tell two (settings|answers) apart; vote without knowing which is which"},
+    {"best",
+     "(get|make|see|have|write) (several|many|some|four|N) (variants|versions) of (the "
+     "last|an) "
+     "answer; (get|make|have|write) (several|many|some|four) answers (at once|in one go|at the "
+     "same time); choose among (several|many) answers"},
+    {"keep",
+     "(keep|take|choose|pick) one of (the|two|several|the two) (answers|variants); (say|choose|"
+     "decide) which (answer|variant) (counts|stays|is kept); (keep|take|choose) (answer "
+     "A|answer "
+     "B|variant 2|the left answer|the right answer)"},
+    {"selfcheck",
+     "(run|start|do) (a|the) (self-check|self check|self-test); (prove|check|verify) that (all "
+     "policies|threads|chunks and steps|all ways of computing) give the same (text|answer|); "
+     "(prove|check|verify) (exactness|that banter is exact) (in the chat|)"},
 };
 
 static const struct words_of key_words[] = {
@@ -100,6 +134,15 @@ static const struct words_of key_words[] = {
     {"Ctrl-Z",
      "(suspend|pause) (banter|the program); put banter (in|into) the background; (go|get) "
      "back to the shell (for a moment|for a while|without leaving)"},
+    {"F2",
+     "(open|see|show|close) the (statistics|stats) (panel|by a key|with a key); (open|show|"
+     "close) the panel (of figures|of statistics|)"},
+    {"F4",
+     "(open|see|show) the (menu of policies|policy menu|policies in a menu); (choose|change|"
+     "switch|pick) (the|a) policy (by|with) a key; choose (a|the) policy (from|in) a menu"},
+    {"F6",
+     "(open|see|start|show) the (split|A/B|comparison) view; compare two policies (by|with) a "
+     "key; (start|run) (a|the) comparison (of policies|) (by|with) a key; split the screen"},
     {"Shift-Enter", "(insert|make|add) a line break with shift"},
     {"Ctrl-P",
      "(go|move) one (row|line) (up|down) with control; go to the (next|previous) row"},
@@ -179,6 +222,20 @@ static const struct words_of subcommand_words[] = {
     {"grade", "(grade|test|examine) (a|the) model; (see|measure) how good guide is"},
     {"bench", "(run|start) a benchmark; (measure|test) the speed (of banter|of this machine|)"},
     {"serve", "(run|start) a server"},
+    {"ab",
+     "compare two (decode|) policies (over|on) (many|all|some|a file of) prompts; "
+     "(get|compute) "
+     "(paired|) statistics (of|for) two policies; (run|do) an A/B test over (many|a file of) "
+     "prompts; (measure|see) which policy is faster over many prompts"},
+    {"selfcheck",
+     "(run|start|do) (a|the) (selfcheck|check of the engine); (check|prove|verify) that (a|my) "
+     "model (computes|gives) the same (on this machine|everywhere|every way); (prove|check) "
+     "exactness (in a script|of a model|for a model)"},
+    {"policy", "(check|validate|test) (a|my) (policy file|policy of my own); (list|show|see) "
+               "the policies "
+               "(of this machine|in a script); (show|see|print) (a policy|the values of a "
+               "policy|the keys "
+               "of a policy); (find|see) (mistakes|errors) in a policy file"},
 };
 
 static const char *words_find(const struct words_of *table, size_t n, const char *name)
