@@ -14,42 +14,17 @@ static enum status wrong(struct error *error, const char *what)
     return error_set(error, STATUS_DAMAGED, "%s", what);
 }
 
-static bool read_role(const json_t *message, enum chat_role *role)
-{
-    static const char *const names[] = {"system", "user", "assistant"};
-    const char *name = json_string_value(json_object_get(message, "role"));
-
-    for (size_t i = 0; name != NULL && i < 3; i++) {
-        if (strcmp(name, names[i]) == 0) {
-            *role = (enum chat_role)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* All messages but the last one, which is the answer that was expected. */
 static enum status read_messages(struct grade_item *item, struct error *error)
 {
-    const json_t *messages = json_object_get(item->line, "messages");
-    size_t n = json_array_size(messages);
+    const json_t *list = json_object_get(item->line, "messages");
 
-    if (n < 2)
+    if (json_array_size(list) < 2)
         return wrong(error, "\"messages\" is no list of at least two messages");
-    item->n_messages = n - 1;
-    item->messages = app_resize(NULL, n - 1, sizeof *item->messages);
-    memset(item->messages, 0, (n - 1) * sizeof *item->messages);
-    for (size_t i = 0; i < n - 1; i++) {
-        const json_t *message = json_array_get(messages, i);
-        const json_t *content = json_object_get(message, "content");
-
-        if (!read_role(message, &item->messages[i].role) || !json_is_string(content))
-            return wrong(error, "a message has no role (system, user, assistant) or content");
-        item->messages[i].text = json_string_value(content);
-        item->messages[i].n_bytes = json_string_length(content);
-        item->messages[i].thinking = "";
-    }
-    return STATUS_OK;
+    const enum status status = chat_messages_read(&item->chat, list, error);
+    if (status == STATUS_OK)
+        item->chat.n_messages--;
+    return status;
 }
 
 static enum status read_grade(struct grade_item *item, struct error *error)
@@ -77,13 +52,12 @@ static enum status read_grade(struct grade_item *item, struct error *error)
 enum status grade_item_read(struct grade_item *item, const char *line, size_t n_bytes,
                             struct error *error)
 {
-    json_error_t problem;
     enum status status;
 
-    *item = (struct grade_item){.line = json_loadb(line, n_bytes, 0, &problem)};
-    if (item->line == NULL)
-        return error_set(error, STATUS_DAMAGED, "column %d: %.160s", problem.position,
-                         problem.text);
+    *item = (struct grade_item){0};
+    status = json_line_read(&item->line, line, n_bytes, error);
+    if (status != STATUS_OK)
+        return status;
     item->thinking = json_is_true(json_object_get(item->line, "think"));
     status = read_messages(item, error);
     if (status == STATUS_OK)
@@ -96,7 +70,7 @@ enum status grade_item_read(struct grade_item *item, const char *line, size_t n_
 void grade_item_release(struct grade_item *item)
 {
     json_decref(item->line);
-    free(item->messages);
+    chat_messages_release(&item->chat);
     *item = (struct grade_item){0};
 }
 
@@ -213,7 +187,7 @@ enum status grade_answer_to(struct grade_answer *answer, const struct grade_item
     enum status status;
 
     *answer = (struct grade_answer){0};
-    status = chat_render(model, item->messages, item->n_messages,
+    status = chat_render(model, item->chat.messages, item->chat.n_messages,
                          item->thinking ? THINKING_ON : THINKING_OFF, true, &prompt, error);
     if (status != STATUS_OK)
         return status;

@@ -18,8 +18,8 @@
 
 #include <jansson.h>
 
+#include "app/chat_messages.h"
 #include "app/text_buffer.h"
-#include "engine/chat.h"
 #include "engine/session.h"
 
 enum grade_kind { GRADE_FACT, GRADE_REFUSAL, GRADE_EXERCISE, GRADE_CHAT, GRADE_KIND_COUNT };
@@ -29,9 +29,8 @@ extern const char *const grade_kind_names[GRADE_KIND_COUNT];
 
 /* One line of a held-out file. */
 struct grade_item {
-    json_t *line;                  /* owned: what the others point into */
-    struct chat_message *messages; /* owned; the question and what was said before */
-    size_t n_messages;
+    json_t *line;              /* owned: what the others point into */
+    struct chat_messages chat; /* owned; the question and what was said before */
     bool thinking;
     enum grade_kind kind;
     const json_t *expect, *reject; /* arrays of strings, or NULL */

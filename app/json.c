@@ -146,6 +146,99 @@ json_t *json_statistics(const struct engine_statistics *statistics)
     return object;
 }
 
+/* Counts by position or length, without the zeros at the end. */
+static json_t *json_counts(const uint64_t *counts, size_t n)
+{
+    json_t *array = in_memory(json_array());
+
+    while (n > 0 && counts[n - 1] == 0)
+        n--;
+    for (size_t i = 0; i < n; i++) {
+        if (json_array_append_new(array, in_memory(json_integer((json_int_t)counts[i]))) != 0)
+            app_out_of_memory();
+    }
+    return array;
+}
+
+static json_t *json_by_source(const struct policy_statistics *statistics)
+{
+    json_t *object = in_memory(json_object());
+
+    for (int i = POLICY_SOURCE_NONE + 1; i < POLICY_SOURCE_COUNT; i++) {
+        const struct policy_count *count = &statistics->by_source[i];
+        json_t *counts = in_memory(json_object());
+
+        if (count->proposed + count->verified == 0) {
+            json_decref(counts);
+            continue;
+        }
+        json_put(counts, "proposed", json_integer((json_int_t)count->proposed));
+        json_put(counts, "verified", json_integer((json_int_t)count->verified));
+        json_put(counts, "accepted", json_integer((json_int_t)count->accepted));
+        json_put(object, policy_source_name((enum policy_source)i), counts);
+    }
+    return object;
+}
+
+static json_t *json_known(double number)
+{
+    return in_memory(number > 0 ? json_real(number) : json_null());
+}
+
+json_t *json_policy_statistics(const struct policy_statistics *s)
+{
+    const struct {
+        const char *name;
+        uint64_t count;
+    } counts[] = {
+        {"emitted", s->emitted},
+        {"accepted", s->accepted},
+        {"corrections", s->corrections},
+        {"bonus", s->bonus},
+        {"plain", s->plain},
+        {"forced", s->forced},
+        {"cycles", s->cycles},
+        {"passes", s->passes},
+        {"pass_tokens", s->pass_tokens},
+        {"proposed", s->proposed},
+        {"verified", s->verified},
+        {"rejected", s->rejected},
+        {"ignored", s->ignored},
+        {"early_rejected", s->early_rejected},
+        {"fallbacks", s->fallbacks},
+        {"plain_steps", s->plain_steps},
+    };
+    const struct {
+        const char *name;
+        double seconds;
+    } times[] = {
+        {"draft_seconds", s->draft_seconds},         {"verify_seconds", s->verify_seconds},
+        {"rollback_seconds", s->rollback_seconds},   {"plain_seconds", s->plain_seconds},
+        {"wasted_verify_seconds", s->wasted_verify},
+    };
+    json_t *object = in_memory(json_object());
+
+    json_put(object, "state", json_string(policy_state_name(s->state)));
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        json_put(object, counts[i].name, json_integer((json_int_t)counts[i].count));
+    json_put(object, "acceptance",
+             s->verified > 0 ? json_real(policy_acceptance(s)) : json_null());
+    json_put(object, "mean_length", json_known(policy_mean_length(s)));
+    json_put(object, "speedup_estimate", json_known(policy_speedup(s)));
+    json_put(object, "break_even_length", json_known(policy_break_even(s)));
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+        json_put(object, times[i].name, json_real(times[i].seconds));
+    json_put(object, "plain_step_seconds", json_known(s->plain_step));
+    json_put(object, "plain_step_age_tokens", json_integer((json_int_t)s->plain_age));
+    json_put(object, "sources", json_by_source(s));
+    json_put(object, "position_verified",
+             json_counts(s->position_verified, POLICY_MAX_CANDIDATES));
+    json_put(object, "position_accepted",
+             json_counts(s->position_accepted, POLICY_MAX_CANDIDATES));
+    json_put(object, "lengths", json_counts(s->lengths, POLICY_MAX_CANDIDATES + 1));
+    return object;
+}
+
 const char *stop_reason_name(enum stop_reason reason)
 {
     switch (reason) {

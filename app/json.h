@@ -22,6 +22,8 @@ json_t *json_sampling(const struct sampling *sampling);
 /* Who answered: name, path, architecture, quantisation, kernel level. */
 json_t *json_model(const struct model_info *info);
 json_t *json_statistics(const struct engine_statistics *statistics);
+/* The counts and times of a decode policy; what is not known is null. */
+json_t *json_policy_statistics(const struct policy_statistics *statistics);
 const char *stop_reason_name(enum stop_reason reason);
 
 /* object[key] = value; takes the value over; memory that runs out ends the program. */

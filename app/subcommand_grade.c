@@ -53,7 +53,7 @@ static bool has_mtp(const struct grading *grading)
 static void show_answer(struct grading *grading, const struct grade_item *item,
                         const struct grade_answer *answer, bool right)
 {
-    const struct chat_message *question = &item->messages[item->n_messages - 1];
+    const struct chat_message *question = &item->chat.messages[item->chat.n_messages - 1];
 
     if (!grading->show || right)
         return;

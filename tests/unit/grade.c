@@ -23,7 +23,7 @@ static bool right(const char *line, const char *text, bool ended)
     bool verdict;
 
     check(grade_item_read(&item, line, strlen(line), &error), &error);
-    assert_int_equal(item.n_messages, 1);
+    assert_int_equal(item.chat.n_messages, 1);
     text_add(&answer.text, text);
     verdict = grade_is_right(&item, &answer);
     grade_item_release(&item);
