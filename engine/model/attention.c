@@ -21,6 +21,8 @@ struct attention {
     uint32_t n_head, n_head_kv, head_dim;
     size_t stride;     /* of a row of scratch->attention.qkv */
     size_t key, value; /* offsets in such a row; head h of the query is at h * 2 * head_dim */
+    uint32_t row_tile; /* query rows, of one sequence, that a part handles at a time */
+    uint32_t n_tiles;
     uint32_t head_splits; /* parts in which the query heads of a K/V head are cut */
 };
 
@@ -29,7 +31,7 @@ static struct attention describe(const struct pass *pass, const struct layer_wei
     const struct layer_parameters *layer = &pass->parameters->layers[pass->layer];
     const uint32_t head_dim = pass->parameters->head_dim;
     struct attention a = {
-        &weights->attention, layer->n_head, layer->n_head_kv, head_dim, 0, 0, 0, 1};
+        &weights->attention, layer->n_head, layer->n_head_kv, head_dim, 0, 0, 0, 1, 1, 1};
 
     a.key = (size_t)a.n_head * 2 * head_dim;
     a.value = a.key + (size_t)a.n_head_kv * head_dim;
@@ -55,11 +57,12 @@ static void project_qkv(struct pass *pass, const struct attention *a)
 }
 
 /* A row of K or V to its place for the position. */
-static void store_row(struct pass *pass, void *rows, uint32_t position, const float *x)
+static void store_row(struct pass *pass, bool half, void *rows, uint32_t position,
+                      const float *x)
 {
     const size_t n = pass->parameters->head_dim;
 
-    if (pass->state->half)
+    if (half)
         pass->kernels->to_half(x, n, (uint16_t *)rows + position * n);
     else
         memcpy((float *)rows + position * n, x, n * sizeof *x);
@@ -77,6 +80,8 @@ static void prepare_part(struct pass *pass, const void *context, uint32_t first,
         const uint32_t t = item / n_heads, head = item % n_heads;
         const bool is_query = head < a->n_head;
         const uint32_t kv_head = is_query ? 0 : head - a->n_head;
+        const struct state *state = pass_sequence(pass, t)->state;
+        const uint32_t position = pass_position(pass, t);
         float *row = pass->scratch->attention.qkv + t * a->stride;
         float *x = is_query ? row + (size_t)head * 2 * a->head_dim
                             : row + a->key + (size_t)kv_head * a->head_dim;
@@ -86,14 +91,16 @@ static void prepare_part(struct pass *pass, const void *context, uint32_t first,
                         pass->scratch->sine + (size_t)t * n_pairs, n_pairs);
         if (is_query)
             continue;
-        store_row(pass, state_key(pass->state, pass->layer, kv_head), pass->first_position + t,
-                  x);
-        store_row(pass, state_value(pass->state, pass->layer, kv_head),
-                  pass->first_position + t, row + a->value + (size_t)kv_head * a->head_dim);
+        store_row(pass, state->half, state_key(state, pass->layer, kv_head), position, x);
+        store_row(pass, state->half, state_value(state, pass->layer, kv_head), position,
+                  row + a->value + (size_t)kv_head * a->head_dim);
     }
 }
 
-/* Items: tiles of rows, then K/V heads, then splits of their query heads. */
+/*
+ * Items: K/V heads, then tiles of rows, then splits of query heads.  So the heads of a long
+ * sequence beside short ones fall to different parts.
+ */
 static void attend_part(struct pass *pass, const void *context, uint32_t first, uint32_t count)
 {
     const struct attention *a = context;
@@ -101,9 +108,9 @@ static void attend_part(struct pass *pass, const void *context, uint32_t first, 
 
     for (uint32_t item = first; item < first + count; item++) {
         const uint32_t split = item % a->head_splits;
-        const uint32_t kv_head = item / a->head_splits % a->n_head_kv;
-        const uint32_t t = item / a->head_splits / a->n_head_kv * ROW_TILE;
-        const uint32_t n_rows = pass->n_tokens - t < ROW_TILE ? pass->n_tokens - t : ROW_TILE;
+        const uint32_t t = item / a->head_splits % a->n_tiles * a->row_tile;
+        const uint32_t kv_head = item / a->head_splits / a->n_tiles, left = pass->n_tokens - t;
+        const struct state *state = pass_sequence(pass, t)->state;
         uint32_t begin, n_heads, head;
         float *qkv = pass->scratch->attention.qkv + t * a->stride;
         const size_t out_stride = (size_t)a->n_head * a->head_dim;
@@ -112,14 +119,14 @@ static void attend_part(struct pass *pass, const void *context, uint32_t first, 
         pool_range(per_kv, split, a->head_splits, &begin, &n_heads);
         head = kv_head * per_kv + begin;
         pass->kernels->attention(&(struct attention_job){
-            .key = state_key(pass->state, pass->layer, kv_head),
-            .value = state_value(pass->state, pass->layer, kv_head),
-            .half = pass->state->half,
+            .key = state_key(state, pass->layer, kv_head),
+            .value = state_value(state, pass->layer, kv_head),
+            .half = state->half,
             .n_key = a->head_dim,
             .n_value = a->head_dim,
             .n_heads = n_heads,
-            .n_rows = n_rows,
-            .first_position = pass->first_position + t,
+            .n_rows = left < a->row_tile ? left : a->row_tile,
+            .first_position = pass_position(pass, t),
             .scale = 1 / math_sqrt((float)a->head_dim),
             .query = qkv + (size_t)head * 2 * a->head_dim,
             .out = out + (size_t)head * a->head_dim,
@@ -149,9 +156,12 @@ static void gate_part(struct pass *pass, const void *context, uint32_t first, ui
 static uint32_t attention_items(const struct pass *pass, struct attention *a)
 {
     const uint32_t n_threads = (uint32_t)pool_thread_count(pass->pool);
-    const uint32_t n_items = (pass->n_tokens + ROW_TILE - 1) / ROW_TILE * a->n_head_kv;
     const uint32_t per_kv = a->n_head / a->n_head_kv;
+    uint32_t n_items;
 
+    a->row_tile = pass->n_sequences == 1 ? ROW_TILE : 1;
+    a->n_tiles = (pass->n_tokens + a->row_tile - 1) / a->row_tile;
+    n_items = a->n_tiles * a->n_head_kv;
     a->head_splits = (n_threads + n_items - 1) / n_items;
     if (a->head_splits > per_kv)
         a->head_splits = per_kv;

@@ -6,7 +6,7 @@
 #include "engine/model/rope.h"
 
 struct angles_job {
-    uint32_t first_position;
+    uint32_t offset;
 };
 
 static void angles_part(struct pass *pass, const void *context, uint32_t first, uint32_t count)
@@ -15,9 +15,9 @@ static void angles_part(struct pass *pass, const void *context, uint32_t first, 
     const uint32_t n_pairs = pass->parameters->n_rotary / 2;
     struct scratch *scratch = pass->scratch;
 
-    rope_table(scratch->frequencies, n_pairs, job->first_position + first, count,
-               scratch->cosine + (size_t)first * n_pairs,
-               scratch->sine + (size_t)first * n_pairs);
+    for (uint32_t t = first; t < first + count; t++)
+        rope_table(scratch->frequencies, n_pairs, pass_position(pass, t) + job->offset, 1,
+                   scratch->cosine + (size_t)t * n_pairs, scratch->sine + (size_t)t * n_pairs);
 }
 
 struct embedding_job {
@@ -54,7 +54,7 @@ static enum status not_finite(struct pass *pass, struct error *error)
 {
     return error_set(error, STATUS_FAILED,
                      "the model computed a value that is not a number at position %u, layer %u",
-                     pass->first_position + atomic_load(&pass->bad_row), pass->layer);
+                     pass_position(pass, atomic_load(&pass->bad_row)), pass->layer);
 }
 
 enum status pass_outcome(struct pass *pass, struct error *error)
@@ -80,7 +80,7 @@ void project_logits(struct pass *pass, const struct weight *head, const float *n
 
 void pass_begin(struct pass *pass, uint32_t layer, uint32_t angle_offset)
 {
-    const struct angles_job job = {pass->first_position + angle_offset};
+    const struct angles_job job = {angle_offset};
 
     pass->stopped = false;
     atomic_store(&pass->abandoned, false);

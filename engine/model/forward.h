@@ -14,6 +14,9 @@
  * the written order of the recurrence and of attention blocks: they do not depend on chunks
  * either.
  *
+ * Rows belong to one sequence, or each to one of its own: then matrices are read once for all,
+ * and every row has the K and V, the recurrent state and the position of its sequence.
+ *
  * A pass stops early when its cancel flag is set or a row is not finite; every later stage then
  * does nothing.  It allocates nothing: struct scratch is made once for a session.
  *
@@ -58,12 +61,12 @@ struct scratch {
         float *out; /* [t][n_head * head_dim] */
     } attention;
     struct {
-        float *window;       /* [n_taps - 1 + t][conv_width], raw */
-        float *convolved;    /* [t][conv_width]: q, k, v */
-        float *gate;         /* [t][value_width], z */
+        float *window;    /* raw rows; [n_taps - 1 + rows of it][conv_width] of each sequence */
+        float *convolved; /* [t][conv_width]: q, k, v */
+        float *gate;      /* [t][value_width], z */
         float *alpha, *beta; /* [t][n_value_heads]; decay and beta in the end */
         float *out;          /* [t][value_width] */
-        float *aside;        /* [n_value_heads] matrices, of which each part uses two slices */
+        float *aside; /* of each sequence [n_value_heads] matrices; a part uses two slices */
     } delta;
     struct {
         float *gate, *up; /* [t][n_ff] */
@@ -78,20 +81,26 @@ enum status scratch_init(struct scratch *out, const struct hyperparameters *para
                          uint32_t max_tokens, struct error *error);
 void scratch_release(struct scratch *scratch);
 
-enum { NOTHING_BAD = UINT32_MAX };
+enum { NOTHING_BAD = UINT32_MAX, PASS_SEQUENCES_MAX = 32 };
+
+/* What the rows of a sequence read and write. */
+struct sequence {
+    struct state *state;
+    uint32_t first_position;      /* of its first row */
+    struct recurrence recurrence; /* of the recurrent layers; see state.h */
+};
 
 struct pass {
     const struct hyperparameters *parameters;
     const struct weights *weights;
     const struct kernels *kernels;
     struct pool *pool;
-    struct state *state;
     struct scratch *scratch;
-    const struct trace *trace;    /* may be NULL */
-    const atomic_bool *cancel;    /* may be NULL */
-    uint32_t n_tokens;            /* rows, at most scratch->max_tokens */
-    uint32_t first_position;      /* of row 0 */
-    struct recurrence recurrence; /* of the recurrent layers; see state.h */
+    const struct trace *trace; /* may be NULL */
+    const atomic_bool *cancel; /* may be NULL */
+    uint32_t n_tokens;         /* rows, at most scratch->max_tokens */
+    uint32_t n_sequences;      /* 1, or n_tokens: one row each, of different states */
+    struct sequence sequences[PASS_SEQUENCES_MAX];
     float *kept;    /* NULL, or [n_tokens][n_embd]: all rows behind the output norm go here */
     bool stopped;   /* cancelled or bad: stages do nothing */
     uint32_t layer; /* where the pass is */
@@ -101,11 +110,28 @@ struct pass {
 
 /*
  * All layers for pass->n_tokens tokens, then the logits of the last n_logits rows to logits
- * [n_logits][n_vocab].  Writes K and V rows and what pass->recurrence says; commits nothing.
+ * [n_logits][n_vocab].  Writes K and V rows and what each recurrence says; commits nothing.
  * Errors: CANCELLED, FAILED (not finite: layer and position named).
  */
 enum status forward(struct pass *pass, const int32_t *tokens, uint32_t n_logits, float *logits,
                     struct error *error);
+
+/* Rows of each sequence; whose row t is; and its position. */
+static inline uint32_t pass_rows_each(const struct pass *pass)
+{
+    return pass->n_sequences == 1 ? pass->n_tokens : 1;
+}
+
+static inline const struct sequence *pass_sequence(const struct pass *pass, uint32_t t)
+{
+    return &pass->sequences[pass->n_sequences == 1 ? 0 : t];
+}
+
+static inline uint32_t pass_position(const struct pass *pass, uint32_t t)
+{
+    return pass->n_sequences == 1 ? pass->sequences[0].first_position + t
+                                  : pass->sequences[t].first_position;
+}
 
 /* Stages -------------------------------------------------------------------------------- */
 

@@ -11,7 +11,7 @@
 #include "engine/model/forward.h"
 
 /*
- * pass->n_tokens pairs behind the ones consumed (pass->first_position is state->n_mtp_rows).
+ * pass->n_tokens pairs behind the ones consumed (their first position is state->n_mtp_rows).
  * hidden: [n_tokens][n_embd].  out_hidden: NULL, or [n_tokens][n_embd], the block's own hidden
  * rows, which take the trunk's place where it drafts further.  logits: [n_logits][n_vocab] of
  * the last rows.  Commits nothing.  Errors as forward().

@@ -52,6 +52,12 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+/* t rows of one sequence, or one of each of several. */
+static size_t window_rows(size_t t, size_t n_taps)
+{
+    return larger(t + n_taps - 1, PASS_SEQUENCES_MAX * n_taps);
+}
+
 /* The three groups of a layer begin at the same place. */
 static void place_groups(struct scratch *out, struct layout *layout,
                          const struct hyperparameters *p)
@@ -65,13 +71,14 @@ static void place_groups(struct scratch *out, struct layout *layout,
     out->attention.out = place_floats(layout, t * query_width);
     end = layout->offset;
     layout->offset = begin;
-    out->delta.window = place_floats(layout, (t + p->n_taps - 1) * p->conv_width);
+    out->delta.window = place_floats(layout, window_rows(t, p->n_taps) * p->conv_width);
     out->delta.convolved = place_floats(layout, t * p->conv_width);
     out->delta.gate = place_floats(layout, t * p->value_width);
     out->delta.alpha = place_floats(layout, t * p->n_value_heads);
     out->delta.beta = place_floats(layout, t * p->n_value_heads);
     out->delta.out = place_floats(layout, t * p->value_width);
-    out->delta.aside = place_floats(layout, (size_t)p->value_width * p->state_dim);
+    out->delta.aside =
+        place_floats(layout, (size_t)PASS_SEQUENCES_MAX * p->value_width * p->state_dim);
     end = larger(end, layout->offset);
     layout->offset = begin;
     out->ffn.gate = place_floats(layout, t * p->max_ff);

@@ -80,12 +80,13 @@ static void drop_old_rows(struct session *session)
     hidden->first = from;
 }
 
-/* Room for the rows of a pass behind the position. */
-static enum status make_room(struct session *session, struct pass *pass, struct error *error)
+enum status session_make_room(struct session *session, struct pass *pass, struct error *error)
 {
     struct hidden_rows *hidden = &session->state.hidden;
     enum status status = STATUS_OK;
 
+    if (!hidden->rows)
+        return STATUS_OK;
     hidden->n_drafted = 0;
     session_cut_hidden(session);
     if (hidden->first + hidden->n != session->state.position)
@@ -105,10 +106,8 @@ enum status session_forward(struct session *session, struct pass *pass, const in
                             uint32_t n_logits, float *logits, struct error *error)
 {
     struct hidden_rows *hidden = &session->state.hidden;
-    enum status status = STATUS_OK;
+    enum status status = session_make_room(session, pass, error);
 
-    if (hidden->rows)
-        status = make_room(session, pass, error);
     if (status == STATUS_OK)
         status = forward(pass, tokens, n_logits, logits, error);
     if (status == STATUS_OK && hidden->rows)
@@ -145,7 +144,7 @@ enum status session_mtp_fill(struct session *session, const atomic_bool *cancel,
         const uint32_t from = state->n_mtp_rows, most = session->scratch.max_tokens;
         const uint32_t n = n_pairs - from < most ? n_pairs - from : most;
         struct pass pass = session_pass(session, n, cancel);
-        pass.first_position = from;
+        pass.sequences[0].first_position = from;
         status = mtp_forward(&pass, 0, state->tokens + from + 1, session_hidden(session, from),
                              NULL, 0, NULL, error);
         if (status == STATUS_OK)
@@ -190,7 +189,7 @@ enum status session_mtp_step(struct session *session, int32_t token, const float
     if (row + 1 >= state->n_context)
         return error_set(error, STATUS_CONTEXT_FULL, "no room for a further draft");
     pass = session_pass(session, 1, NULL);
-    pass.first_position = row;
+    pass.sequences[0].first_position = row;
     status = mtp_forward(&pass, 0, &token, hidden ? hidden : found, state->hidden.drafted, 1,
                          logits, error);
     if (status == STATUS_OK)

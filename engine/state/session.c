@@ -135,12 +135,12 @@ struct pass session_pass(struct session *session, uint32_t n_tokens, const atomi
         .weights = model_weights(session->model),
         .kernels = model_kernels(session->model),
         .pool = session->pool,
-        .state = &session->state,
         .scratch = &session->scratch,
         .trace = session->trace,
         .cancel = cancel,
         .n_tokens = n_tokens,
-        .first_position = session->state.position,
+        .n_sequences = 1,
+        .sequences = {{&session->state, session->state.position, {0}}},
     };
 }
 
@@ -176,13 +176,13 @@ static enum status eval_chunk(struct session *session, const int32_t *tokens, ui
     if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
         return error_set(error, STATUS_CANCELLED, "stopped");
     pass = session_pass(session, n_tokens, cancel);
-    pass.recurrence = state_plan(&session->state, n_tokens, false);
-    in_place = recurrence_in_place(&pass.recurrence);
+    pass.sequences[0].recurrence = state_plan(&session->state, n_tokens, false);
+    in_place = recurrence_in_place(&pass.sequences[0].recurrence);
     if (in_place)
         pass.cancel = NULL; /* it cannot be taken back */
     status = session_forward(session, &pass, tokens, n_logits, logits, error);
     if (status == STATUS_OK)
-        state_commit(&session->state, tokens, n_tokens, &pass.recurrence);
+        state_commit(&session->state, tokens, n_tokens, &pass.sequences[0].recurrence);
     else if (in_place)
         session->state.lost = true;
     return status;

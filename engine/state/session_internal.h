@@ -24,6 +24,8 @@ struct pass session_pass(struct session *session, uint32_t n_tokens, const atomi
 /* forward(), with the hidden rows kept where the session was told to. */
 enum status session_forward(struct session *session, struct pass *pass, const int32_t *tokens,
                             uint32_t n_logits, float *logits, struct error *error);
+/* pass->kept: room for the hidden rows of the pass, if the session keeps them. */
+enum status session_make_room(struct session *session, struct pass *pass, struct error *error);
 /* Hidden rows behind the position are void. */
 void session_cut_hidden(struct session *session);
 /* Ids in range, room in the context, a state that is not lost?  Errors: as session_eval(). */

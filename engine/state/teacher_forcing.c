@@ -67,7 +67,7 @@ static enum status force_mtp(const struct forcing *forcing, int32_t *mtp, struct
 
         n = chunk_at(forcing, done, forcing->n_tokens - 1);
         pass = session_pass(session, (uint32_t)n, NULL);
-        pass.first_position = session->state.n_mtp_rows;
+        pass.sequences[0].first_position = session->state.n_mtp_rows;
         status = mtp_forward(&pass, 0, forcing->tokens + done + 1,
                              forcing->hidden + done * forcing->n_embd, NULL, (uint32_t)n,
                              forcing->logits, error);

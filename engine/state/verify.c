@@ -19,10 +19,10 @@ enum status session_verify(struct session *session, const int32_t *tokens, size_
     if (cancel && atomic_load_explicit(cancel, memory_order_relaxed))
         return error_set(error, STATUS_CANCELLED, "stopped");
     pass = session_pass(session, (uint32_t)n_tokens, cancel);
-    pass.recurrence = state_plan(&session->state, pass.n_tokens, true);
+    pass.sequences[0].recurrence = state_plan(&session->state, pass.n_tokens, true);
     status = session_forward(session, &pass, tokens, pass.n_tokens, logits, error);
     if (status == STATUS_OK)
-        state_keep(&session->state, tokens, pass.n_tokens, &pass.recurrence);
+        state_keep(&session->state, tokens, pass.n_tokens, &pass.sequences[0].recurrence);
     return status;
 }
 

@@ -273,7 +273,7 @@ static void mtp_agrees(void **state)
         struct pass pass;
         count = done == 0 ? 20 : n_pairs - done;
         pass = session_pass(session, count, NULL);
-        pass.first_position = session->state.n_mtp_rows;
+        pass.sequences[0].first_position = session->state.n_mtp_rows;
         check(mtp_forward(&pass, 0, tokens + done + 1, trunk + done * n_embd,
                           hidden + done * n_embd, count, mtp_logits + done * n_vocab, &error),
               &error);

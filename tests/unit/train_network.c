@@ -95,7 +95,7 @@ static float *engine_logits(const char *path, const int32_t *tokens, uint32_t n,
         struct pass pass = session_pass(session, n - 1, NULL);
         struct error error = {0};
         *mtp_logits = malloc((size_t)n * n_vocab * sizeof **mtp_logits);
-        pass.first_position = 0;
+        pass.sequences[0].first_position = 0;
         check(mtp_forward(&pass, 0, tokens + 1, hidden.rows, NULL, n - 1, *mtp_logits, &error),
               &error);
     }
