@@ -64,6 +64,11 @@ struct policy_settings {
         bool risk_tightened; /* the gate's later rules as well */
         bool recursive;      /* a short proposal is continued from itself */
         bool disable_after_reject;
+        bool corridor;              /* only proposals that one of these speaks for; auto on */
+        uint32_t corridor_min_size; /* candidates, at least; and one of: */
+        uint32_t corridor_match_length;      /* tokens that were found again, at least */
+        double corridor_lag4, corridor_lag8; /* share that repeats so far back, at least */
+        double corridor_entropy;             /* of the candidates, 0 .. 1, at most */
     } ngram;
     struct {
         uint32_t gamma, max_gamma; /* candidates at first, and at most */
@@ -78,7 +83,7 @@ struct policy_settings {
     struct {
         uint32_t gamma;         /* candidates of a pass after a stage that was accepted */
         uint32_t stage;         /* of a first one */
-        float min_margin;       /* first candidate's logit over the second best, at least */
+        double min_margin;      /* first candidate's logit over the second best, at least */
         uint32_t min_remaining; /* tokens still wanted, at least */
         bool disable_after_reject;
     } mtp;
@@ -93,11 +98,19 @@ struct policy_settings policy_defaults(enum policy_kind kind);
  * The keys of a policy's file, in the order of the manual: "kind", "verify", "sources", "decay",
  * "ngram.gamma" ...  One table for the file, /policy, the manual's test and policy_check().
  */
+enum policy_value {
+    POLICY_VALUE_NAME,
+    POLICY_VALUE_FLAG,
+    POLICY_VALUE_COUNT,
+    POLICY_VALUE_REAL
+};
 struct policy_key {
     const char *name;        /* "ngram.gamma" */
     const char *argument;    /* "TOKENS", "true|false", "greedy|ngram|..." */
     double minimum, maximum; /* of numbers; equal: none */
     const char *help;        /* one line: what it trades */
+    enum policy_value type;
+    size_t offset; /* in struct policy_settings */
 };
 const struct policy_key *policy_keys(size_t *n_keys);
 /*
@@ -114,6 +127,7 @@ const char *policy_get_key(const struct policy_settings *settings, const char *n
 enum status policy_check(const struct policy_settings *settings, struct error *error);
 const char *policy_kind_name(enum policy_kind kind);
 const char *policy_source_name(enum policy_source source);
+const char *policy_verify_name(enum policy_verify verify);
 
 /* Statistics ------------------------------------------------------------------------------- */
 

@@ -21,9 +21,14 @@ static const double PRIOR[POLICY_SOURCE_COUNT] = {0, 0.8, 0.7, 0.7};
 
 void auto_policy_init(struct auto_policy *policy, double budget, uint32_t decay)
 {
-    *policy = (struct auto_policy){.budget = budget, .fade = 1};
-    if (decay > 0)
-        policy->fade = math_exp64(-0.6931471805599453 / decay);
+    *policy = (struct auto_policy){.budget = 0};
+    auto_policy_set(policy, budget, decay);
+}
+
+void auto_policy_set(struct auto_policy *policy, double budget, uint32_t decay)
+{
+    policy->budget = budget;
+    policy->fade = decay > 0 ? math_exp64(-0.6931471805599453 / decay) : 1;
 }
 
 void auto_policy_begin(struct auto_policy *policy)

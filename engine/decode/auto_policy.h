@@ -43,6 +43,8 @@ struct auto_choice {
 };
 
 void auto_policy_init(struct auto_policy *policy, double budget, uint32_t decay);
+/* Another budget or decay; what was measured stays. */
+void auto_policy_set(struct auto_policy *policy, double budget, uint32_t decay);
 /* An answer begins: its account is empty. */
 void auto_policy_begin(struct auto_policy *policy);
 /* most: candidates that each source may propose; 0: it has none. */

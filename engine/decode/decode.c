@@ -85,10 +85,11 @@ static enum status follow_forced(struct run *run, bool *more)
             *more = false;
             break;
         }
-        status = target->consume(target->context, &run->pending, 1, NULL, run->error);
+        status = target->consume(target->context, &run->pending, 1, NULL, NULL, run->error);
         if (status != STATUS_OK)
             break;
         run->decode->statistics.forced++;
+        run->decode->token_source = POLICY_SOURCE_NONE;
         *more = give(run, id);
         if (run->n_forced == 0) { /* the sink has nothing new to say */
             run->forced = rest;
@@ -195,6 +196,7 @@ static enum status take_rows(struct run *run, struct rows *rows, bool *more)
         }
         right = compare(run, rows, id, is_pass);
         rows->n_emitted++;
+        run->decode->token_source = right ? run->decode->proposal.source : POLICY_SOURCE_NONE;
         *more = give(run, id);
         rows->dropped = !*more || run->n_forced > 0;
         if (!right || rows->dropped)
@@ -259,7 +261,7 @@ static enum status pass(struct run *run, uint32_t n_candidates, struct rows *row
         snprintf(run->cycle.reason, sizeof run->cycle.reason, "a verify failed");
     }
     *rows = (struct rows){.logits = decode->logits, .n = 1};
-    return target->consume(target->context, &run->pending, 1, rows->logits, run->error);
+    return target->consume(target->context, &run->pending, 1, rows->logits, NULL, run->error);
 }
 
 /* Figures of a cycle -------------------------------------------------------------------- */
@@ -321,13 +323,11 @@ static void tell(struct run *run, const struct rows *rows, uint32_t n_verified, 
         decode->trace(decode->trace_context, told);
 }
 
-/* auto's account; what the draft cost is in it already, but for the search in the text. */
+/* auto's account, also for a later switch to it; what the draft cost is in it already. */
 static void book(struct run *run, const struct rows *rows, uint32_t n_rows, double seconds)
 {
     struct decode *decode = run->decode;
 
-    if (decode->settings.kind != POLICY_AUTO)
-        return;
     if (n_rows == 0)
         auto_policy_plain(&decode->automatic, seconds);
     else
@@ -360,6 +360,7 @@ static enum status make_cycle(struct run *run, bool *more)
     run->cycle.told = (struct policy_cycle){.position = position_of(run)};
     run->choosing = 0;
     decode->statistics.cooldown = 0;
+    proposals_switch(decode);
     if (proposals_next(decode, run->generation, limit, &run->cycle, run->error) != STATUS_OK) {
         error_clear(run->error);
         proposals_disable(decode);
@@ -447,14 +448,14 @@ enum status decode_run(struct decode *decode, const struct generation *generatio
 
     *result = (struct generation_result){.reason = STOP_LENGTH, .stop_token = -1};
     sampler_begin(decode->sampler);
-    if (decode->settings.kind != POLICY_GREEDY) {
+    if (decode->index.capacity > 0)
         read_text(decode);
-        proposals_begin(decode);
-    }
+    proposals_begin(decode);
     status = choose(&run, decode->logits, position_of(&run), &id);
     if (status != STATUS_OK || ends_answer(&run, id))
         return status;
     decode->statistics.plain++;
+    decode->token_source = POLICY_SOURCE_NONE;
     more = give(&run, id);
     status = go_on(&run, more);
     if (decode->proposal.n > 0)
@@ -504,16 +505,21 @@ enum status decode_init(struct decode *out, const struct policy_settings *settin
                         const struct decode_parts *parts, uint32_t n_context,
                         struct error *error)
 {
-    enum status status = STATUS_OK;
+    enum status status;
 
     decode_init_plain(out, parts);
-    out->settings = *settings;
+    out->settings = out->next = *settings;
     auto_policy_init(&out->automatic, settings->automatic.budget, settings->decay);
-    if (settings->kind != POLICY_GREEDY)
-        status = init_sources(out, parts, n_context, error);
+    status = init_sources(out, parts, n_context, error);
     if (status != STATUS_OK)
         decode_release(out);
     return status;
+}
+
+void decode_set(struct decode *decode, const struct policy_settings *settings)
+{
+    decode->next = *settings;
+    decode->switches = true;
 }
 
 void decode_release(struct decode *decode)

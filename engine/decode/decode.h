@@ -35,7 +35,8 @@ struct proposal {
 };
 
 struct decode {
-    struct policy_settings settings;
+    struct policy_settings settings, next;
+    bool switches; /* `next` takes the place of `settings` with the next pass */
     struct decode_target target;
     struct sampler *sampler; /* borrows, as logits */
     float *logits;
@@ -44,7 +45,8 @@ struct decode {
     struct policy_statistics statistics;
     policy_trace trace;
     void *trace_context;
-    /* What follows is not used by the greedy policy. */
+    enum policy_source token_source; /* of the token that the sink has now */
+    /* What follows is not there without the means of speculation. */
     float *rows;              /* owns; [POLICY_MAX_CANDIDATES + 1][n_vocab] */
     struct ngram_index index; /* owns; the text, for every source */
     struct draft_source draft;
@@ -59,12 +61,14 @@ struct decode {
     bool growth_allowed;
 };
 
-/* Without the means of speculation: kind greedy, nothing is allocated. */
+/* Greedy for good, without the means of speculation: nothing is allocated. */
 void decode_init_plain(struct decode *out, const struct decode_parts *parts);
 /* For a target of at most n_context positions.  settings were checked. */
 enum status decode_init(struct decode *out, const struct policy_settings *settings,
                         const struct decode_parts *parts, uint32_t n_context,
                         struct error *error);
+/* Checked settings, from the next pass on. */
+void decode_set(struct decode *decode, const struct policy_settings *settings);
 void decode_release(struct decode *decode);
 
 /*

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLICE = 64 }; /* tokens read between two looks at the cancel flag */
+enum { SLICE = 128 }; /* tokens read between two reports of progress */
 
 enum status draft_source_init(struct draft_source *out, const struct decode_target *target,
                               struct error *error)
@@ -61,7 +61,8 @@ static uint32_t kept(const struct draft_source *source)
 {
     if (position(source) <= source->n_agreed)
         return position(source);
-    return source->n_marked <= source->n_agreed ? source->n_marked : 0;
+    return source->n_agreed >= source->target.reach(source->target.context) ? source->n_agreed
+                                                                            : 0;
 }
 
 uint32_t draft_source_missing(struct draft_source *source, const int32_t *text, uint32_t n_text)
@@ -78,40 +79,58 @@ static enum status drop_foreign(struct draft_source *source, struct error *error
 
     if (n == position(source))
         return STATUS_OK;
-    if (n > 0) {
-        status = source->target.rewind(source->target.context, error);
-    } else {
+    if (n > 0)
+        status = source->target.rewind(source->target.context, n, error);
+    else
         source->target.reset(source->target.context);
-        source->n_marked = 0;
-    }
     source->n_agreed = n;
     source->awaits_pending = false;
     return status;
 }
 
-static enum status consume(struct draft_source *source, const int32_t *tokens, uint32_t n,
-                           bool wants_logits, struct error *error)
+/* One token and what the draft holds for the next. */
+static enum status step(struct draft_source *source, int32_t token, struct error *error)
 {
-    return source->target.consume(source->target.context, tokens, n,
-                                  wants_logits ? source->logits : NULL, error);
+    return source->target.consume(source->target.context, &token, 1, source->logits, NULL,
+                                  error);
+}
+
+bool draft_source_has_room(const struct draft_source *source, uint32_t n_text)
+{
+    return position(source) + source->target.room(source->target.context) > n_text;
+}
+
+/* A text that is read in several slices is worth a report. */
+static void report(struct draft_source *source, uint32_t n_left)
+{
+    if (source->progress && source->n_behind > SLICE)
+        source->progress(source->progress_context, source->n_behind - n_left, source->n_behind);
+    if (n_left == 0)
+        source->n_behind = 0;
 }
 
 enum status draft_source_read(struct draft_source *source, const int32_t *text, uint32_t n_text,
-                              uint32_t n_tokens, struct error *error)
+                              uint32_t n_tokens, const atomic_bool *cancel, struct error *error)
 {
     enum status status;
-    uint32_t at;
+    uint32_t at, n_left;
 
     compare(source, text, n_text);
     status = drop_foreign(source, error);
     at = position(source);
     if (status != STATUS_OK || at + 1 >= n_text)
         return status;
-    n_tokens = n_tokens < n_text - 1 - at ? n_tokens : n_text - 1 - at;
+    n_left = n_text - 1 - at;
+    n_tokens = n_tokens < n_left ? n_tokens : n_left;
     if (n_tokens > source->target.room(source->target.context))
         return STATUS_OK;
-    status = consume(source, text + at, n_tokens, false, error);
+    if (n_left > source->n_behind)
+        source->n_behind = n_left;
+    status = source->target.consume(source->target.context, text + at, n_tokens, NULL, cancel,
+                                    error);
     source->n_agreed = position(source);
+    if (status == STATUS_OK)
+        report(source, n_left - n_tokens);
     return status;
 }
 
@@ -135,7 +154,8 @@ static enum status catch_up(struct draft_source *source, const struct proposal_r
 
     while (status == STATUS_OK && position(source) + 1 < request->n_text &&
            !is_cancelled(request))
-        status = draft_source_read(source, request->text, request->n_text, SLICE, error);
+        status = draft_source_read(source, request->text, request->n_text, SLICE,
+                                   request->cancel, error);
     return status;
 }
 
@@ -148,7 +168,7 @@ static enum status is_missed(struct draft_source *source,
                              struct error *error)
 {
     const int32_t pending = request->text[request->n_text - 1];
-    enum status status = consume(source, &request->text[request->n_text - 2], 1, true, error);
+    enum status status = step(source, request->text[request->n_text - 2], error);
 
     source->n_agreed = position(source);
     if (status != STATUS_OK)
@@ -174,48 +194,56 @@ static enum status choose_ahead(struct draft_source *source,
         ids[(*n)++] = id;
         if (*n == request->n_wanted)
             break;
-        if (*n == 1) { /* a proposal of one consumes nothing that could be wrong */
-            status = source->target.mark(source->target.context, error);
-            source->n_marked = status == STATUS_OK ? position(source) : 0;
-            if (status != STATUS_OK)
-                break;
-        }
         sampler_accept(&source->sampler, id);
-        status = consume(source, &id, 1, true, error);
+        status = step(source, id, error);
     }
     source->awaits_pending = true;
     return status;
+}
+
+static enum status propose(struct draft_source *source, const struct proposal_request *request,
+                           bool early_reject, int32_t *ids, uint32_t *n, bool *early,
+                           struct error *error)
+{
+    enum status status = drop_foreign(source, error);
+
+    if (status == STATUS_OK && early_reject && source->awaits_pending && request->n_text >= 2 &&
+        position(source) + 2 == request->n_text)
+        status = is_missed(source, request, early, error);
+    else if (status == STATUS_OK)
+        status = catch_up(source, request, error);
+    source->awaits_pending = false;
+    if (status != STATUS_OK || *early || is_cancelled(request))
+        return status;
+    if (request->n_wanted > 1) /* a proposal of one consumes nothing that could be wrong */
+        source->target.mark(source->target.context);
+    status = step(source, request->text[request->n_text - 1], error);
+    source->n_agreed = position(source);
+    sampler_copy_counts(&source->sampler, request->sampler);
+    return status == STATUS_OK ? choose_ahead(source, request, ids, n, error) : status;
 }
 
 enum status draft_source_propose(struct draft_source *source,
                                  const struct proposal_request *request, bool early_reject,
                                  int32_t *ids, uint32_t *n, bool *early, struct error *error)
 {
-    const uint32_t room_needed =
-        draft_source_missing(source, request->text, request->n_text) + request->n_wanted;
-    bool missed = false;
-    bool may_miss;
-    enum status status = drop_foreign(source, error);
+    enum status status;
 
     *n = 0;
     *early = false;
-    if (status != STATUS_OK || room_needed > source->target.room(source->target.context) + 1)
-        return status;
-    may_miss = early_reject && source->awaits_pending && request->n_text >= 2 &&
-               position(source) + 2 == request->n_text;
-    source->awaits_pending = false;
-    if (may_miss)
-        status = is_missed(source, request, &missed, error);
-    else
-        status = catch_up(source, request, error);
-    if (status != STATUS_OK || missed || is_cancelled(request)) {
-        *early = missed;
-        return status;
-    }
-    status = consume(source, &request->text[request->n_text - 1], 1, true, error);
-    source->n_agreed = position(source);
-    sampler_copy_counts(&source->sampler, request->sampler);
+    compare(source, request->text, request->n_text);
+    if (!draft_source_has_room(source, request->n_text + request->n_wanted - 1))
+        return STATUS_OK;
+    status = propose(source, request, early_reject, ids, n, early, error);
     if (status == STATUS_OK)
-        status = choose_ahead(source, request, ids, n, error);
+        return status;
+    *n = 0;
+    *early = false;
+    if (status == STATUS_CANCELLED) { /* what was read is good */
+        error_clear(error);
+        return STATUS_OK;
+    }
+    source->target.reset(source->target.context);
+    source->n_agreed = 0;
     return status;
 }

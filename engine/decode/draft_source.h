@@ -31,8 +31,10 @@ struct draft_source {
     struct sampler sampler;
     float *logits;       /* owns; [n_vocab], of the last consumed token */
     uint32_t n_agreed;   /* consumed tokens known to be the text's */
-    uint32_t n_marked;   /* tokens at the mark; 0: there is none */
+    uint32_t n_behind;   /* tokens to read when it began to catch up; 0: it does not */
     bool awaits_pending; /* it has consumed all but the pending token, for a full acceptance */
+    void (*progress)(void *context, size_t done, size_t total); /* of catching up; or NULL */
+    void *progress_context;
 };
 
 enum status draft_source_init(struct draft_source *out, const struct decode_target *target,
@@ -43,9 +45,12 @@ void draft_source_begin(struct draft_source *source);
 /* Tokens that it has to read before it can propose. */
 uint32_t draft_source_missing(struct draft_source *source, const int32_t *text,
                               uint32_t n_text);
-/* Read at most n_tokens of them, but never the pending one. */
+/* Has its context room for so many tokens and a proposal? */
+bool draft_source_has_room(const struct draft_source *source, uint32_t n_text);
+/* Read at most n_tokens of them, but never the pending one.  Errors: CANCELLED besides. */
 enum status draft_source_read(struct draft_source *source, const int32_t *text, uint32_t n_text,
-                              uint32_t n_tokens, struct error *error);
+                              uint32_t n_tokens, const atomic_bool *cancel,
+                              struct error *error);
 /*
  * ids: [n_wanted]; *n: how many, 0 when it has no room, was cancelled, or (early_reject) would
  * not have chosen the pending token; *early says the latter.

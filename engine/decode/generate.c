@@ -9,8 +9,7 @@ enum status session_generate(struct session *session, const int32_t *prompt, siz
                              const struct session_hooks *hooks,
                              struct generation_result *result, struct error *error)
 {
-    struct session_target target;
-    struct decode_target plain = session_target(&target, session);
+    const struct decode_target plain = session_target(session);
     const struct decode_parts parts = {
         .target = &plain, .sampler = &session->sampler, .logits = session->logits};
     struct decode decode;

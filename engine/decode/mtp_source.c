@@ -47,7 +47,7 @@ static float margin(const float *logits, uint32_t n)
 }
 
 enum status mtp_source_propose(struct mtp_source *source,
-                               const struct proposal_request *request, float min_margin,
+                               const struct proposal_request *request, double min_margin,
                                bool (*is_stop)(void *context, int32_t id), void *context,
                                int32_t *ids, uint32_t *n, bool *unsure, struct error *error)
 {
@@ -57,7 +57,7 @@ enum status mtp_source_propose(struct mtp_source *source,
 
     *n = 0;
     *unsure = status == STATUS_OK && min_margin > 0 &&
-              margin(source->logits, source->sampler.n_vocab) < min_margin;
+              (double)margin(source->logits, source->sampler.n_vocab) < min_margin;
     if (*unsure)
         return status;
     sampler_copy_counts(&source->sampler, request->sampler);

@@ -38,7 +38,7 @@ void mtp_source_release(struct mtp_source *source);
  * proposed.
  */
 enum status mtp_source_propose(struct mtp_source *source,
-                               const struct proposal_request *request, float min_margin,
+                               const struct proposal_request *request, double min_margin,
                                bool (*is_stop)(void *context, int32_t id), void *context,
                                int32_t *ids, uint32_t *n, bool *unsure, struct error *error);
 

@@ -42,6 +42,8 @@ enum status ngram_index_init(struct ngram_index *out, uint32_t min, uint32_t cap
                              struct error *error);
 void ngram_index_release(struct ngram_index *index);
 void ngram_index_clear(struct ngram_index *index);
+/* The same tokens, for groups of another length. */
+void ngram_index_set_min(struct ngram_index *index, uint32_t min);
 /* At most `capacity` tokens in all. */
 void ngram_index_append(struct ngram_index *index, int32_t token);
 /* As ngram_scan(); needs room for gamma tokens; the index is as before when it returns. */

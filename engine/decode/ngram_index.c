@@ -62,6 +62,18 @@ void ngram_index_append(struct ngram_index *index, int32_t token)
     }
 }
 
+void ngram_index_set_min(struct ngram_index *index, uint32_t min)
+{
+    const uint32_t n_tokens = index->n_tokens;
+
+    if (index->min == min)
+        return;
+    ngram_index_clear(index);
+    index->min = min;
+    for (uint32_t i = 0; i < n_tokens; i++)
+        ngram_index_append(index, index->tokens[i]);
+}
+
 static void take_back(struct ngram_index *index)
 {
     if (index->n_tokens >= index->min)

@@ -34,6 +34,16 @@ static enum status check_parts(const struct policy_settings *settings,
     return STATUS_OK;
 }
 
+enum status policy_set(struct policy *policy, const struct policy_settings *settings,
+                       struct error *error)
+{
+    const enum status status = check_parts(settings, &policy->parts, error);
+
+    if (status == STATUS_OK)
+        decode_set(&policy->decode, settings);
+    return status;
+}
+
 enum status policy_new(struct policy **out, const struct policy_settings *settings,
                        const struct policy_parts *parts, struct error *error)
 {
@@ -47,10 +57,10 @@ enum status policy_new(struct policy **out, const struct policy_settings *settin
     policy = checked_allocate_zeroed(1, sizeof *policy);
     if (!policy)
         return error_set(error, STATUS_NO_MEMORY, "no memory for a policy");
-    policy->session = parts->session;
-    target = session_target(&policy->target, parts->session);
+    policy->parts = *parts;
+    target = session_target(parts->session);
     if (parts->draft)
-        draft = session_target(&policy->draft, parts->draft);
+        draft = session_target(parts->draft);
     status = decode_init(&policy->decode, settings,
                          &(struct decode_parts){
                              .target = &target,
@@ -72,15 +82,13 @@ void policy_free(struct policy **policy)
     if (!policy || !*policy)
         return;
     decode_release(&(*policy)->decode);
-    session_target_release(&(*policy)->target);
-    session_target_release(&(*policy)->draft);
     free(*policy);
     *policy = NULL;
 }
 
 bool policy_fits(const struct policy *policy, const struct session *session)
 {
-    return policy->session == session;
+    return policy->parts.session == session;
 }
 
 enum status policy_run(struct policy *policy, const struct generation *generation,
@@ -103,4 +111,17 @@ void policy_set_trace(struct policy *policy, policy_trace trace, void *context)
 {
     policy->decode.trace = trace;
     policy->decode.trace_context = context;
+}
+
+void policy_set_progress(struct policy *policy,
+                         void (*progress)(void *context, size_t done, size_t total),
+                         void *context)
+{
+    policy->decode.draft.progress = progress;
+    policy->decode.draft.progress_context = context;
+}
+
+enum policy_source policy_token_source(const struct policy *policy)
+{
+    return policy->decode.token_source;
 }

@@ -7,8 +7,7 @@
 #include "engine/decode/decode.h"
 
 struct policy {
-    const struct session *session; /* borrows */
-    struct session_target target, draft;
+    struct policy_parts parts; /* borrows what is in it */
     struct decode decode;
 };
 

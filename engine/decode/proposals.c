@@ -25,6 +25,7 @@ static void reset_schedule(struct decode *decode)
 
 void proposals_begin(struct decode *decode)
 {
+    proposals_switch(decode);
     memset(decode->cooldown, 0, sizeof decode->cooldown);
     decode->proposal = (struct proposal){.n = 0};
     decode->n_proposals = 0;
@@ -32,6 +33,25 @@ void proposals_begin(struct decode *decode)
     reset_schedule(decode);
     draft_source_begin(&decode->draft);
     auto_policy_begin(&decode->automatic);
+}
+
+void proposals_switch(struct decode *decode)
+{
+    if (!decode->switches)
+        return;
+    decode->switches = false;
+    if (decode->proposal.n > 0)
+        proposals_settle(decode, decode->proposal.at, false);
+    if (decode->next.kind == POLICY_AUTO && decode->settings.kind != POLICY_AUTO)
+        auto_policy_begin(&decode->automatic); /* what others lost or earned is not its own */
+    decode->settings = decode->next;
+    auto_policy_set(&decode->automatic, decode->settings.automatic.budget,
+                    decode->settings.decay);
+    ngram_index_set_min(&decode->index, decode->settings.ngram.min);
+    memset(decode->cooldown, 0, sizeof decode->cooldown);
+    decode->n_proposals = 0;
+    decode->mtp.grown = false;
+    reset_schedule(decode);
 }
 
 static void switch_off(struct decode *decode, enum policy_source source)
@@ -121,6 +141,15 @@ static void ask_ngram(const struct asking *asking)
 
     if (n == 0)
         return;
+    if (s->ngram.corridor &&
+        !corridor_holds(proposal->ids, n, match.length,
+                        &(struct corridor){s->ngram.corridor_min_size,
+                                           s->ngram.corridor_match_length,
+                                           s->ngram.corridor_lag4, s->ngram.corridor_lag8,
+                                           s->ngram.corridor_entropy})) {
+        say(asking->cycle, POLICY_GATED, "ngram: %u candidates that nothing speaks for", n);
+        return;
+    }
     risk = s->ngram.risk_gate ? risk_of(proposal->ids, n, match.length, s->ngram.risk_min_size,
                                         s->ngram.risk_tightened)
                               : NULL;
@@ -272,7 +301,11 @@ static enum status read_slice(const struct asking *asking, uint32_t n_missing,
         return STATUS_OK;
     begin = decode_now(decode);
     status = draft_source_read(&decode->draft, decode->index.tokens, decode->index.n_tokens, n,
-                               error);
+                               asking->generation->cancel, error);
+    if (status == STATUS_CANCELLED) { /* the pass that follows ends the answer */
+        error_clear(error);
+        status = STATUS_OK;
+    }
     seconds = decode_now(decode) - begin;
     asking->cycle->told.draft_seconds += seconds;
     auto_policy_read(&decode->automatic, n, seconds);
@@ -295,6 +328,8 @@ static enum status survey(const struct asking *asking, uint32_t most[POLICY_SOUR
         if (s == POLICY_SOURCE_DRAFT) {
             const uint32_t missing = draft_source_missing(&decode->draft, decode->index.tokens,
                                                           decode->index.n_tokens);
+            if (!draft_source_has_room(&decode->draft, decode->index.n_tokens))
+                continue;
             if (missing > NEARLY_THERE)
                 status = read_slice(asking, missing, error);
             else

@@ -24,6 +24,8 @@ enum status proposals_next(struct decode *decode, const struct generation *gener
 void proposals_settle(struct decode *decode, uint32_t n_accepted, bool rejected);
 /* A plain step showed a token. */
 void proposals_cool(struct decode *decode);
+/* The settings that were asked for take effect, if there are any. */
+void proposals_switch(struct decode *decode);
 /* No source any more in this generation. */
 void proposals_disable(struct decode *decode);
 double decode_now(const struct decode *decode);

@@ -116,3 +116,12 @@ const char *risk_of(const int32_t *c, uint32_t n, uint32_t match_length, uint32_
         return "structured tail";
     return NULL;
 }
+
+bool corridor_holds(const int32_t *c, uint32_t n, uint32_t match_length,
+                    const struct corridor *corridor)
+{
+    if (n == 0 || n < corridor->min_size)
+        return false;
+    return match_length >= corridor->match_length || lag(c, n, 4) >= corridor->lag4 ||
+           lag(c, n, 8) >= corridor->lag8 || diversity_of(c, n).entropy <= corridor->entropy;
+}

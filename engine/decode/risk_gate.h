@@ -18,4 +18,13 @@
 const char *risk_of(const int32_t *candidates, uint32_t n, uint32_t match_length,
                     uint32_t min_size, bool tightened);
 
+struct corridor {
+    uint32_t min_size, match_length;
+    double lag4, lag8, entropy;
+};
+
+/* Is the proposal long enough, and does its match, its repetition or its monotony speak for it? */
+bool corridor_holds(const int32_t *candidates, uint32_t n, uint32_t match_length,
+                    const struct corridor *corridor);
+
 #endif

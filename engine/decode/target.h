@@ -22,9 +22,12 @@ struct decode_target {
     uint32_t (*room)(void *context); /* positions that are left */
     const int32_t *(*tokens)(void *context);
     bool (*is_stop)(void *context, int32_t id);
-    /* Consume tokens for good.  logits: of the last, [n_vocab]; NULL: not wanted. */
+    /*
+     * Consume tokens for good.  logits: of the last, [n_vocab]; NULL: not wanted.  Of several
+     * tokens some may have been consumed when it fails or is cancelled (cancel may be NULL).
+     */
     enum status (*consume)(void *context, const int32_t *tokens, uint32_t n_tokens,
-                           float *logits, struct error *error);
+                           float *logits, const atomic_bool *cancel, struct error *error);
     /*
      * The logits of every row [n_tokens][n_vocab]; nothing is committed, also when it fails.
      * CANCELLED: the flag was set.
@@ -33,23 +36,18 @@ struct decode_target {
                           float *logits, const atomic_bool *cancel, struct error *error);
     /* Commit the first n_tokens (at least 1) of the last verify. */
     enum status (*accept)(void *context, uint32_t n_tokens, struct error *error);
-    /* What a draft needs besides: remember this state; go back to it; to the empty one. */
-    enum status (*mark)(void *context, struct error *error);
-    enum status (*rewind)(void *context, struct error *error);
+    /*
+     * What a draft needs besides: remember this position; the first one that it can go back to
+     * (the present one, if there is no other); go to one of these; to the empty state.
+     */
+    void (*mark)(void *context);
+    uint32_t (*reach)(void *context);
+    enum status (*rewind)(void *context, uint32_t position, struct error *error);
     void (*reset)(void *context);
 };
 
 /* A session as a target.  Borrows it. */
-struct snapshot;
 struct session;
-struct session_target {
-    struct session *session;
-    struct snapshot *before; /* owns; the state that a verify began with */
-    uint32_t n_verified;     /* rows behind it */
-    struct snapshot *marked; /* owns */
-};
-
-struct decode_target session_target(struct session_target *out, struct session *session);
-void session_target_release(struct session_target *target);
+struct decode_target session_target(struct session *session);
 
 #endif

@@ -5,115 +5,75 @@
 
 #include "engine/model/model_internal.h"
 #include "engine/state/session_internal.h"
+#include "engine/state/verify.h"
 
 static uint32_t position(void *context)
 {
-    const struct session_target *target = context;
-
-    return target->before ? snapshot_position(target->before)
-                          : session_position(target->session);
+    return session_position(context);
 }
 
 static uint32_t room(void *context)
 {
-    const struct session_target *target = context;
-
-    return session_context(target->session) - position(context);
+    return session_context(context) - session_position(context);
 }
 
 static const int32_t *tokens_of(void *context)
 {
-    const struct session_target *target = context;
-
-    return session_tokens(target->session);
+    return session_tokens(context);
 }
 
 static bool is_stop(void *context, int32_t id)
 {
-    const struct session_target *target = context;
+    const struct session *session = context;
 
-    return model_is_stop_token(target->session->model, id);
+    return model_is_stop_token(session->model, id);
 }
 
 static enum status consume(void *context, const int32_t *tokens, uint32_t n_tokens,
-                           float *logits, struct error *error)
+                           float *logits, const atomic_bool *cancel, struct error *error)
 {
-    struct session_target *target = context;
+    const struct session_hooks hooks = {.cancel = cancel};
 
-    return session_eval(target->session, tokens, n_tokens, logits ? 1 : 0, logits, NULL, error);
-}
-
-static enum status take_back(struct session_target *target, struct error *error)
-{
-    enum status status = session_restore(target->session, target->before, error);
-
-    snapshot_free(&target->before);
-    return status;
+    return session_eval(context, tokens, n_tokens, logits ? 1 : 0, logits, &hooks, error);
 }
 
 static enum status verify(void *context, const int32_t *tokens, uint32_t n_tokens,
                           float *logits, const atomic_bool *cancel, struct error *error)
 {
-    struct session_target *target = context;
-    const struct session_hooks hooks = {.cancel = cancel};
-    enum status status = session_snapshot(target->session, &target->before, error), restored;
-
-    if (status != STATUS_OK)
-        return status;
-    target->n_verified = n_tokens;
-    status = session_eval(target->session, tokens, n_tokens, n_tokens, logits, &hooks, error);
-    if (status == STATUS_OK)
-        return status;
-    restored = take_back(target, error);
-    return restored == STATUS_OK ? status : restored;
+    return session_verify(context, tokens, n_tokens, logits, cancel, error);
 }
 
 static enum status accept(void *context, uint32_t n_tokens, struct error *error)
 {
-    struct session_target *target = context;
-    const int32_t *tokens = session_tokens(target->session) + position(context);
-    int32_t kept[256];
-    enum status status;
-
-    if (n_tokens == target->n_verified) {
-        snapshot_free(&target->before);
-        return STATUS_OK;
-    }
-    for (uint32_t i = 0; i < n_tokens; i++)
-        kept[i] = tokens[i];
-    status = take_back(target, error);
-    if (status == STATUS_OK)
-        status = session_eval(target->session, kept, n_tokens, 0, NULL, NULL, error);
-    return status;
+    return session_accept(context, n_tokens, error);
 }
 
-static enum status mark(void *context, struct error *error)
+static void mark(void *context)
 {
-    struct session_target *target = context;
-
-    snapshot_free(&target->marked);
-    return session_snapshot(target->session, &target->marked, error);
+    session_mark(context);
 }
 
-static enum status rewind_to_mark(void *context, struct error *error)
+static uint32_t reach(void *context)
 {
-    struct session_target *target = context;
+    const struct state *state = &((const struct session *)context)->state;
 
-    return session_restore(target->session, target->marked, error);
+    return state->marked && !state->lost ? state->mark_position : state->position;
+}
+
+static enum status rewind_to(void *context, uint32_t to, struct error *error)
+{
+    return session_rewind(context, to, error);
 }
 
 static void reset(void *context)
 {
-    struct session_target *target = context;
-
-    session_reset(target->session);
+    session_reset(context);
 }
 
-struct decode_target session_target(struct session_target *out, struct session *session)
+struct decode_target session_target(struct session *session)
 {
-    *out = (struct session_target){.session = session};
     return (struct decode_target){
-        .context = out,
+        .context = session,
         .n_vocab = model_hyperparameters(session->model)->n_vocab,
         .position = position,
         .room = room,
@@ -123,13 +83,8 @@ struct decode_target session_target(struct session_target *out, struct session *
         .verify = verify,
         .accept = accept,
         .mark = mark,
-        .rewind = rewind_to_mark,
+        .reach = reach,
+        .rewind = rewind_to,
         .reset = reset,
     };
-}
-
-void session_target_release(struct session_target *target)
-{
-    snapshot_free(&target->before);
-    snapshot_free(&target->marked);
 }

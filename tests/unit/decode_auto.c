@@ -79,7 +79,7 @@ static double answer_seconds(const struct world *world, const struct policy_sett
                                              .clock_context = &clock},
                       FAKE_CONTEXT, &error),
           &error);
-    check(trunk.consume(&target, prompt, N_PROMPT, logits, &error), &error);
+    check(trunk.consume(&target, prompt, N_PROMPT, logits, NULL, &error), &error);
     clock.seconds = 0;
     decode.trace = watch_cycle;
     decode.trace_context = &watch;

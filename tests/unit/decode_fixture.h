@@ -13,7 +13,7 @@
 
 #include "engine/decode/decode.h"
 
-enum { N_FAKE_VOCAB = 48, FAKE_CONTEXT = 1400, FAKE_STOP = 0 };
+enum { N_FAKE_VOCAB = 48, FAKE_CONTEXT = 1400, FAKE_STOP = 0, FAKE_REACH = 33 };
 
 struct fake_clock {
     double seconds;
@@ -24,6 +24,7 @@ struct fake {
     uint32_t n, n_context, n_verified;
     uint64_t hash, marked_hash;
     uint32_t marked;
+    bool is_marked;
     uint32_t stop_at;    /* position where the stop token is favoured; 0: nowhere */
     uint32_t miss_from;  /* a draft: positions from here on ... */
     uint32_t miss_every; /* ... of these parts (of 100) are wrong */
@@ -115,12 +116,17 @@ static inline bool fake_is_stop(void *context, int32_t id)
 }
 
 static inline enum status fake_consume(void *context, const int32_t *tokens, uint32_t n,
-                                       float *logits, struct error *error)
+                                       float *logits, const atomic_bool *cancel,
+                                       struct error *error)
 {
     struct fake *fake = context;
 
+    if (cancel && atomic_load(cancel))
+        return error_set(error, STATUS_CANCELLED, "stopped");
     if (n > fake->n_context - fake->n)
         return error_set(error, STATUS_CONTEXT_FULL, "full");
+    if (fake->is_marked && fake->n + n - fake->marked > FAKE_REACH)
+        fake->is_marked = false;
     for (uint32_t i = 0; i < n; i++) {
         fake->tokens[fake->n++] = tokens[i];
         fake->hash = consume_hash(fake->hash, tokens[i]);
@@ -169,23 +175,32 @@ static inline enum status fake_accept(void *context, uint32_t n, struct error *e
     return STATUS_OK;
 }
 
-static inline enum status fake_mark(void *context, struct error *error)
+static inline void fake_mark(void *context)
 {
     struct fake *fake = context;
 
-    (void)error;
+    fake->is_marked = true;
     fake->marked = fake->n;
     fake->marked_hash = fake->hash;
-    return STATUS_OK;
 }
 
-static inline enum status fake_rewind(void *context, struct error *error)
+static inline uint32_t fake_reach(void *context)
+{
+    const struct fake *fake = context;
+
+    return fake->is_marked ? fake->marked : fake->n;
+}
+
+static inline enum status fake_rewind(void *context, uint32_t position, struct error *error)
 {
     struct fake *fake = context;
 
-    (void)error;
+    if (position > fake->n || position < fake_reach(context))
+        return error_set(error, STATUS_USAGE, "position %u cannot be reached", position);
     fake->n = fake->marked;
     fake->hash = fake->marked_hash;
+    while (fake->n < position)
+        fake->hash = consume_hash(fake->hash, fake->tokens[fake->n++]);
     return STATUS_OK;
 }
 
@@ -195,6 +210,7 @@ static inline void fake_reset(void *context)
 
     fake->n = 0;
     fake->hash = 7;
+    fake->is_marked = false;
 }
 
 static inline struct decode_target fake_target(struct fake *fake)
@@ -214,6 +230,7 @@ static inline struct decode_target fake_target(struct fake *fake)
         .verify = fake_verify,
         .accept = fake_accept,
         .mark = fake_mark,
+        .reach = fake_reach,
         .rewind = fake_rewind,
         .reset = fake_reset,
     };
@@ -228,7 +245,7 @@ struct fake_block {
 static inline enum status block_next(void *context, int32_t token, float *logits,
                                      struct error *error)
 {
-    return fake_consume(&((struct fake_block *)context)->ahead, &token, 1, logits, error);
+    return fake_consume(&((struct fake_block *)context)->ahead, &token, 1, logits, NULL, error);
 }
 
 static inline enum status block_first(void *context, int32_t token, uint32_t position,

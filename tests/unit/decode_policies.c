@@ -19,6 +19,7 @@ struct scene {
     uint32_t stop_at, n_context;
     bool ignore_stop;
     size_t end_after, cancel_at, force_at, n_force; /* tokens; 0: never */
+    size_t switch_at; /* every so many tokens another policy, from inside the sink; 0: never */
 };
 
 struct answer {
@@ -33,8 +34,23 @@ struct answer {
 struct collector {
     struct answer *answer;
     const struct scene *scene;
+    struct decode *decode;
     atomic_bool cancel;
+    uint64_t by_source[POLICY_SOURCE_COUNT];
 };
+
+/* All kinds in turn, and two with another index of the text. */
+static struct policy_settings turn(size_t n)
+{
+    struct policy_settings settings =
+        policy_defaults((enum policy_kind)(n % POLICY_KIND_COUNT));
+
+    if (n % 3 == 1)
+        settings.ngram.min = 2;
+    if (n % 4 == 1)
+        settings.ngram.disable_after_reject = false;
+    return settings;
+}
 
 static const int32_t FORCED[] = {9, 11, 9, 12};
 
@@ -50,6 +66,11 @@ static bool collect(void *context, int32_t id, const int32_t **forced, size_t *n
         *forced = FORCED;
         *n_forced = scene->n_force;
     }
+    if (scene->switch_at > 0 && answer->n % scene->switch_at == 0) {
+        const struct policy_settings settings = turn(answer->n / scene->switch_at);
+        decode_set(collector->decode, &settings);
+    }
+    collector->by_source[collector->decode->token_source]++;
     if (answer->n == scene->cancel_at)
         atomic_store(&collector->cancel, true);
     return answer->n != scene->end_after;
@@ -113,7 +134,8 @@ static void generate(const struct setting *setting, const struct sampling *sampl
     static struct fake target, draft;
     static struct fake_block block;
     struct fake_clock clock = {0};
-    struct collector collector = {.answer = answer, .scene = scene};
+    struct decode decode;
+    struct collector collector = {.answer = answer, .scene = scene, .decode = &decode};
     const struct generation generation = {.sampling = *sampling,
                                           .noise_seed = 99,
                                           .max_tokens = scene->max_tokens,
@@ -124,7 +146,6 @@ static void generate(const struct setting *setting, const struct sampling *sampl
     const struct mtp_proposer mtp = {&block, block_first, block_next};
     struct decode_target trunk, small;
     struct sampler sampler;
-    struct decode decode;
     struct error error = {0};
     float logits[N_FAKE_VOCAB];
     int32_t prompt[N_PROMPT];
@@ -157,7 +178,7 @@ static void generate(const struct setting *setting, const struct sampling *sampl
           &error);
     decode.trace = count_cycle;
     decode.trace_context = &n_cycles;
-    check(trunk.consume(&target, prompt, N_PROMPT, logits, &error), &error);
+    check(trunk.consume(&target, prompt, N_PROMPT, logits, NULL, &error), &error);
     clock.seconds = 0;
     check(decode_run(&decode, &generation, &answer->result, &error), &error);
     assert_int_equal(answer->result.n_tokens, answer->n);
@@ -166,6 +187,9 @@ static void generate(const struct setting *setting, const struct sampling *sampl
     answer->seconds = clock.seconds;
     check_boundary(&target, answer);
     check_counters(&decode.statistics, answer, n_cycles);
+    for (int source = POLICY_SOURCE_NGRAM; source < POLICY_SOURCE_COUNT; source++)
+        assert_int_equal(collector.by_source[source],
+                         decode.statistics.by_source[source].accepted);
     decode_release(&decode);
     sampler_release(&sampler);
 }
@@ -199,6 +223,8 @@ static const struct scene SCENES[] = {
     {.max_tokens = 200, .cancel_at = 43},
     {.max_tokens = 120, .force_at = 30, .n_force = 4},
     {.max_tokens = 120, .force_at = 11, .n_force = 1},
+    {.max_tokens = 300, .switch_at = 17},
+    {.max_tokens = 300, .switch_at = 1, .force_at = 41, .n_force = 2},
 };
 enum { N_SCENES = sizeof SCENES / sizeof *SCENES, MAX_SETTINGS = 64 };
 
