@@ -30,7 +30,9 @@ struct lane_generation {
 /*
  * Generate in all of them until each has ended, as session_generate() would one by one; the
  * prompts have been consumed all but for one token, `last[i]`, [n_lanes].  A lane that ended takes
- * no part any more.  cancel of the first lane counts for all.
+ * no part any more.  cancel of the first lane counts for all; CANCELLED: before the first token,
+ * and the sessions are what they were.  Other errors: as lanes_step(); what a sink was given is
+ * consumed then, or all but the last token.
  */
 enum status lanes_generate(struct session *const *sessions, uint32_t n_lanes,
                            const int32_t *last, struct lane_generation *lanes,
