@@ -28,8 +28,7 @@ static bool is_file(const char *path)
     return stat(path, &status) == 0 && !S_ISDIR(status.st_mode);
 }
 
-/* The folder of the running program, without a slash at the end. */
-static bool own_folder(char *folder, size_t n_bytes)
+bool program_folder(char *folder, size_t n_bytes)
 {
     ssize_t n = readlink("/proc/self/exe", folder, n_bytes);
 
@@ -75,7 +74,7 @@ static bool find(enum builtin_model which, char *path)
 
     if (given != NULL)
         return beside_given(given, which, path);
-    if (own_folder(folder, sizeof folder) &&
+    if (program_folder(folder, sizeof folder) &&
         (found_at(folder, "/../../config/models", which, path) || /* build/NAME/banter */
          found_at(folder, "/../share/banter/models", which, path)))
         return true;
@@ -126,9 +125,10 @@ const char *builtin_model_named(const char *name)
 }
 
 /* The setting as it was written: a path in a file got the folder of that file before it. */
-static const char *as_written(const struct config_store *store, const char *model)
+static const char *as_written(const struct config_store *store, const char *key,
+                              const char *model)
 {
-    struct config_origin origin = config_origin(store, config_find("model"));
+    struct config_origin origin = config_origin(store, config_find(key));
     const char *slash = origin.kind == CONFIG_FILE ? strrchr(origin.path, '/') : NULL;
     size_t n_folder = slash != NULL ? (size_t)(slash - origin.path) + 1 : 0;
 
@@ -146,10 +146,20 @@ struct model_choice model_choice(const struct config_store *store)
         built_in = builtin_model_path(BUILTIN_GUIDE);
         return (struct model_choice){.path = built_in, .is_built_in = built_in != NULL};
     }
-    built_in = !is_file(model) ? path_of_name(as_written(store, model)) : NULL;
+    built_in = !is_file(model) ? path_of_name(as_written(store, "model", model)) : NULL;
     return (struct model_choice){
         .path = built_in != NULL ? built_in : model,
         .named = true,
         .is_built_in = built_in != NULL,
     };
+}
+
+const char *draft_choice(const struct config_store *store)
+{
+    const char *draft = config_values(store)->draft_model;
+    const char *built_in = NULL;
+
+    if (draft != NULL && !is_file(draft))
+        built_in = path_of_name(as_written(store, "draft_model", draft));
+    return built_in != NULL ? built_in : draft;
 }

@@ -11,6 +11,7 @@
 #define APP_BUILTIN_MODEL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum builtin_model { BUILTIN_GUIDE, BUILTIN_GUIDE_DRAFT, BUILTIN_MODEL_COUNT };
 
@@ -37,5 +38,10 @@ struct model_choice {
 
 /* The model of the settings; where they name none, guide. */
 struct model_choice model_choice(const struct config_store *store);
+/* The path that the setting draft_model names, a built-in model by its name; NULL: it names none. */
+const char *draft_choice(const struct config_store *store);
+
+/* The folder of the running program, without a slash at the end; false: it cannot be found. */
+bool program_folder(char *folder, size_t n_bytes);
 
 #endif

@@ -89,6 +89,7 @@ static void add_settings(struct text_buffer *out, const struct subcommand *comma
         {"engine", "Model and engine"},
         {"chat", "Chat"},
         {"sampling", "Sampling (without a value here: the model's own)"},
+        {"decode", "Decoding (never changes the text)"},
         {"screen", "Screen"},
     };
     size_t n_options;

@@ -139,13 +139,13 @@ static const struct option_flag config_flags[] = {
 const struct subcommand subcommands[] = {
     {"", SYNOPSES("[OPTION]...", "-p TEXT [OPTION]...", "COMMAND [OPTION]... [ARGUMENT]..."),
      "Talk to a language model that runs on this machine's processor.",
-     SETTINGS("engine", "chat", "sampling", "screen"), chat_flags, 0, subcommand_chat},
+     SETTINGS("engine", "chat", "sampling", "decode", "screen"), chat_flags, 0, subcommand_chat},
     {"logits", SYNOPSES("--model FILE --tokens LIST --out FILE [OPTION]..."),
      "Write the logits after each of the given tokens, as raw 32-bit floats.",
      SETTINGS("engine"), logits_flags, 0, subcommand_logits},
     {"generate", SYNOPSES("--model FILE --tokens LIST [OPTION]..."),
      "Continue a list of tokens, without a chat template.",
-     SETTINGS("engine", "sampling", "max_tokens", "think"), generate_flags, 0,
+     SETTINGS("engine", "sampling", "decode", "max_tokens", "think"), generate_flags, 0,
      subcommand_generate},
     {"tokenize", SYNOPSES("--model FILE [OPTION]... [TEXT | -]"),
      "Print the token ids of a text.", SETTINGS("model"), tokenize_flags, 1,
@@ -177,7 +177,7 @@ const struct subcommand subcommands[] = {
      SETTINGS("threads", "cpu", "template", "ascii"), train_flags, 1 << 16, subcommand_train},
     {"config", SYNOPSES("show [--origin] [OPTION]...", "check [FILE]", "schema"),
      "Show the settings, check configuration files, or print the table of settings as JSON.",
-     SETTINGS("engine", "chat", "sampling", "screen"), config_flags, 2, subcommand_config},
+     SETTINGS("engine", "chat", "sampling", "decode", "screen"), config_flags, 2, subcommand_config},
     {0},
 };
 /* clang-format on */

@@ -69,7 +69,7 @@ struct config_option {
     const char *built_in;       /* default as text; NULL: not set */
     const char *argument;       /* "N", "FILE": for --help */
     const char
-        *section;       /* "engine", "chat", "sampling", "screen": YAML mapping, --help group */
+        *section;       /* "engine", "chat", "sampling", "decode", "screen": YAML mapping, --help group */
     const char *help;   /* one line */
     bool at_run_time;   /* /set may change it in a running chat */
     bool open_minimum;  /* the minimum itself is not allowed */

@@ -1,231 +1,28 @@
 /*
- * load.c - configuration files: YAML, read strictly
+ * load.c - configuration files: sections and keys of the schema, each once, each of its type
  *
- * Three passes over at most 1 MiB.  The bytes: no NUL, well-formed UTF-8.  The events: one
- * document, no anchor, alias or tag, depth and number of values bounded; it runs before anything is
- * built, so a hostile file costs no more than its size.  The document: sections and keys of the
- * schema, each once, each of its type.  All problems are collected; with any of them no value of
- * the file is taken.
+ * All problems of a file are collected; with any of them no value of it is taken.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <yaml.h>
-
-#include "config/internal.h"
-
-enum { DEPTH_MAX = 16, VALUES_MAX = 10000 };
+#include "config/document.h"
 
 /* One file on its way into a store. */
 struct loading {
-    struct config_problems problems;
-    const char *bytes; /* borrowed */
-    size_t n_bytes;
+    struct config_document document;
     char *folder; /* owned: of the file, for relative paths; NULL: none */
-    yaml_document_t document;
     struct config_value values[CONFIG_OPTIONS_MAX];
     int lines[CONFIG_OPTIONS_MAX]; /* of the key; 0: not in the file */
 };
-
-static void problem_at(struct loading *loading, yaml_mark_t mark, const char *what)
-{
-    config_problem(&loading->problems, (int)mark.line + 1, (int)mark.column + 1, "%s", what);
-}
-
-/* Line and column of a byte; columns count characters. */
-static yaml_mark_t mark_of(const struct loading *loading, size_t offset)
-{
-    yaml_mark_t mark = {.index = offset};
-
-    for (size_t i = 0; i < offset && i < loading->n_bytes; i++) {
-        if (loading->bytes[i] == '\n') {
-            mark.line++;
-            mark.column = 0;
-        } else if (((unsigned char)loading->bytes[i] & 0xc0) != 0x80) {
-            mark.column++;
-        }
-    }
-    return mark;
-}
-
-/* Bytes of the well-formed UTF-8 sequence at the start; 0: there is none. */
-static size_t utf8_length(const unsigned char *bytes, size_t n_bytes)
-{
-    unsigned char first = bytes[0];
-    size_t n = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-
-    if (n == 0 || first > 0xf4 || n > n_bytes)
-        return 0;
-    for (size_t i = 1; i < n; i++) {
-        if ((bytes[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    /* Overlong forms, surrogates, beyond U+10FFFF. */
-    if ((first == 0xe0 && bytes[1] < 0xa0) || (first == 0xed && bytes[1] > 0x9f) ||
-        (first == 0xf0 && bytes[1] < 0x90) || (first == 0xf4 && bytes[1] > 0x8f))
-        return 0;
-    return n;
-}
-
-static bool check_bytes(struct loading *loading)
-{
-    const unsigned char *bytes = (const unsigned char *)loading->bytes;
-
-    for (size_t i = 0; i < loading->n_bytes;) {
-        size_t n = utf8_length(bytes + i, loading->n_bytes - i);
-
-        if (n == 0) {
-            problem_at(loading, mark_of(loading, i), "not well-formed UTF-8");
-            return false;
-        }
-        if (bytes[i] == '\0') {
-            problem_at(loading, mark_of(loading, i), "a NUL byte");
-            return false;
-        }
-        i += n;
-    }
-    return true;
-}
-
-static void syntax_problem(struct loading *loading, const yaml_parser_t *parser)
-{
-    const char *problem = parser->problem != NULL ? parser->problem : "cannot be read";
-    yaml_mark_t mark = parser->problem_mark;
-    char what[240];
-
-    if (parser->error == YAML_MEMORY_ERROR) {
-        config_problem(&loading->problems, 0, 0, "out of memory");
-        return;
-    }
-    if (parser->error == YAML_READER_ERROR)
-        mark = mark_of(loading, parser->problem_offset);
-    if (parser->context != NULL)
-        snprintf(what, sizeof what, "not valid YAML: %s %s", problem, parser->context);
-    else
-        snprintf(what, sizeof what, "not valid YAML: %s", problem);
-    problem_at(loading, mark, what);
-}
-
-static bool start_parser(struct loading *loading, yaml_parser_t *parser)
-{
-    if (!yaml_parser_initialize(parser)) {
-        config_problem(&loading->problems, 0, 0, "out of memory");
-        return false;
-    }
-    /* Without this the library would take a file with another mark of order for UTF-16. */
-    yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(parser, (const unsigned char *)loading->bytes,
-                                 loading->n_bytes);
-    return true;
-}
-
-/* What an event may not carry; false: stop reading. */
-static bool check_event(struct loading *loading, const yaml_event_t *event, int *n_documents,
-                        int *depth, int *n_values)
-{
-    const unsigned char *anchor = NULL, *tag = NULL;
-
-    switch (event->type) {
-    case YAML_DOCUMENT_START_EVENT:
-        if (event->data.document_start.tag_directives.start !=
-            event->data.document_start.tag_directives.end)
-            problem_at(loading, event->start_mark, "tags are not allowed");
-        if (++*n_documents > 1) {
-            problem_at(loading, event->start_mark, "a second document: one is allowed");
-            return false;
-        }
-        return true;
-    case YAML_ALIAS_EVENT:
-        problem_at(loading, event->start_mark, "aliases are not allowed");
-        break;
-    case YAML_SCALAR_EVENT:
-        anchor = event->data.scalar.anchor;
-        tag = event->data.scalar.tag;
-        break;
-    case YAML_SEQUENCE_START_EVENT:
-        anchor = event->data.sequence_start.anchor;
-        tag = event->data.sequence_start.tag;
-        ++*depth;
-        break;
-    case YAML_MAPPING_START_EVENT:
-        anchor = event->data.mapping_start.anchor;
-        tag = event->data.mapping_start.tag;
-        ++*depth;
-        break;
-    case YAML_SEQUENCE_END_EVENT:
-    case YAML_MAPPING_END_EVENT: --*depth; return true;
-    default: return true;
-    }
-    if (anchor != NULL)
-        problem_at(loading, event->start_mark, "anchors are not allowed");
-    if (tag != NULL)
-        problem_at(loading, event->start_mark, "tags are not allowed");
-    if (*depth > DEPTH_MAX) {
-        problem_at(loading, event->start_mark, "nested too deeply");
-        return false;
-    }
-    if (++*n_values > VALUES_MAX) {
-        problem_at(loading, event->start_mark, "too many values");
-        return false;
-    }
-    return true;
-}
-
-/* false: the document is not to be built. */
-static bool check_events(struct loading *loading)
-{
-    yaml_parser_t parser;
-    bool good = true, ended = false;
-    int n_documents = 0, depth = 0, n_values = 0;
-
-    if (!start_parser(loading, &parser))
-        return false;
-    while (good && !ended) {
-        yaml_event_t event;
-
-        if (!yaml_parser_parse(&parser, &event)) {
-            syntax_problem(loading, &parser);
-            good = false;
-            break;
-        }
-        ended = event.type == YAML_STREAM_END_EVENT;
-        good = check_event(loading, &event, &n_documents, &depth, &n_values);
-        yaml_event_delete(&event);
-    }
-    yaml_parser_delete(&parser);
-    return good;
-}
-
-/* The text of a scalar, for messages and comparisons; NULL: no scalar, or it holds a NUL. */
-static const char *scalar_text(const yaml_node_t *node)
-{
-    if (node->type != YAML_SCALAR_NODE ||
-        strlen((const char *)node->data.scalar.value) != node->data.scalar.length)
-        return NULL;
-    return (const char *)node->data.scalar.value;
-}
-
-static bool is_plain(const yaml_node_t *node)
-{
-    return node->type == YAML_SCALAR_NODE && node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-}
-
-static bool is_empty(const yaml_node_t *node)
-{
-    return is_plain(node) && node->data.scalar.length == 0;
-}
 
 static void read_value(struct loading *loading, size_t index, const yaml_node_t *node)
 {
     size_t n_options;
     const struct config_option *option = &config_options(&n_options)[index];
     bool text_type = option->type == CONFIG_STRING || option->type == CONFIG_PATH;
-    const char *text = scalar_text(node);
+    const char *text = config_scalar_text(node);
     char expected[160], what[320];
 
     config_value_expected(option, expected, sizeof expected);
@@ -234,22 +31,22 @@ static void read_value(struct loading *loading, size_t index, const yaml_node_t 
                  node->type == YAML_SEQUENCE_NODE ? "list" : "mapping");
     } else if (text == NULL) {
         snprintf(what, sizeof what, "\"%s\" must not hold a NUL character", option->key);
-    } else if (is_empty(node)) {
+    } else if (config_is_empty(node)) {
         snprintf(what, sizeof what, "\"%s\" has no value", option->key);
-    } else if (!text_type && option->type != CONFIG_CHOICE && !is_plain(node)) {
+    } else if (!text_type && option->type != CONFIG_CHOICE && !config_is_plain(node)) {
         snprintf(what, sizeof what, "\"%s\" must be %s without quotes, got \"%.40s\" in quotes",
                  option->key, expected, text);
     } else if (config_value_parse(option, text, loading->folder, &loading->values[index], what,
                                   sizeof what)) {
         return;
     }
-    problem_at(loading, node->start_mark, what);
+    config_problem_at(&loading->document, node->start_mark, what);
 }
 
 static void unknown_key(struct loading *loading, const char *section, const yaml_node_t *node)
 {
     const char *names[CONFIG_OPTIONS_MAX];
-    const char *key = scalar_text(node);
+    const char *key = config_scalar_text(node);
     size_t n_options, n_names = 0;
     const struct config_option *options = config_options(&n_options);
     char what[320];
@@ -268,32 +65,13 @@ static void unknown_key(struct loading *loading, const char *section, const yaml
                  key, section, elsewhere->section);
     else
         snprintf(what, sizeof what, "unknown key \"%.64s\" in \"%s\"", key, section);
-    problem_at(loading, node->start_mark, what);
-}
-
-/* The key of a pair as text; NULL with the problem noted. */
-static const char *key_text(struct loading *loading, const yaml_node_t *node)
-{
-    const char *key = scalar_text(node);
-
-    if (key == NULL)
-        problem_at(loading, node->start_mark, "a key must be a word");
-    return key;
-}
-
-static void duplicate_key(struct loading *loading, const yaml_node_t *node, int first_line)
-{
-    char what[160];
-
-    snprintf(what, sizeof what, "\"%.64s\" is given twice (first on line %d)",
-             scalar_text(node), first_line);
-    problem_at(loading, node->start_mark, what);
+    config_problem_at(&loading->document, node->start_mark, what);
 }
 
 static void read_pair(struct loading *loading, const char *section, const yaml_node_t *key_node,
                       const yaml_node_t *value_node)
 {
-    const char *key = key_text(loading, key_node);
+    const char *key = config_key_text(&loading->document, key_node);
     size_t n_options;
     const struct config_option *options = config_options(&n_options);
 
@@ -303,7 +81,7 @@ static void read_pair(struct loading *loading, const char *section, const yaml_n
         if (strcmp(options[i].key, key) != 0 || strcmp(options[i].section, section) != 0)
             continue;
         if (loading->lines[i] != 0) {
-            duplicate_key(loading, key_node, loading->lines[i]);
+            config_given_twice(&loading->document, key_node, loading->lines[i]);
         } else {
             loading->lines[i] = (int)key_node->start_mark.line + 1;
             read_value(loading, i, value_node);
@@ -317,25 +95,25 @@ static void read_section(struct loading *loading, const char *section, yaml_node
 {
     char what[160];
 
-    if (is_empty(node))
+    if (config_is_empty(node))
         return; /* all its lines are comments */
     if (node->type != YAML_MAPPING_NODE) {
         snprintf(what, sizeof what, "\"%s\" must be a mapping of keys to values", section);
-        problem_at(loading, node->start_mark, what);
+        config_problem_at(&loading->document, node->start_mark, what);
         return;
     }
     for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
          pair < node->data.mapping.pairs.top; pair++)
-        read_pair(loading, section, yaml_document_get_node(&loading->document, pair->key),
-                  yaml_document_get_node(&loading->document, pair->value));
+        read_pair(loading, section, yaml_document_get_node(&loading->document.yaml, pair->key),
+                  yaml_document_get_node(&loading->document.yaml, pair->value));
 }
 
 static void read_version(struct loading *loading, const yaml_node_t *node)
 {
-    const char *text = scalar_text(node);
+    const char *text = config_scalar_text(node);
 
-    if (!is_plain(node) || text == NULL || strcmp(text, "1") != 0)
-        problem_at(loading, node->start_mark, "\"version\" must be 1");
+    if (!config_is_plain(node) || text == NULL || strcmp(text, "1") != 0)
+        config_problem_at(&loading->document, node->start_mark, "\"version\" must be 1");
 }
 
 /* The names of the sections, and "version"; returns their number. */
@@ -367,29 +145,29 @@ static void unknown_section(struct loading *loading, const char *key, yaml_mark_
                  suggestion);
     else
         snprintf(what, sizeof what, "unknown key \"%.64s\"", key);
-    problem_at(loading, mark, what);
+    config_problem_at(&loading->document, mark, what);
 }
 
 static void read_root(struct loading *loading)
 {
-    yaml_node_t *root = yaml_document_get_root_node(&loading->document);
+    yaml_node_t *root = yaml_document_get_root_node(&loading->document.yaml);
     const char *names[CONFIG_OPTIONS_MAX + 1];
     int lines[CONFIG_OPTIONS_MAX + 1] = {0};
     size_t n_names = section_names(names);
 
-    if (root == NULL || is_empty(root))
+    if (root == NULL || config_is_empty(root))
         return; /* nothing but comments */
     if (root->type != YAML_MAPPING_NODE) {
-        problem_at(loading, root->start_mark,
-                   "must be a mapping of sections, such as "
-                   "\"sampling:\"");
+        config_problem_at(&loading->document, root->start_mark,
+                          "must be a mapping of sections, such as "
+                          "\"sampling:\"");
         return;
     }
     for (yaml_node_pair_t *pair = root->data.mapping.pairs.start;
          pair < root->data.mapping.pairs.top; pair++) {
-        yaml_node_t *key_node = yaml_document_get_node(&loading->document, pair->key);
-        yaml_node_t *value = yaml_document_get_node(&loading->document, pair->value);
-        const char *key = key_text(loading, key_node);
+        yaml_node_t *key_node = yaml_document_get_node(&loading->document.yaml, pair->key);
+        yaml_node_t *value = yaml_document_get_node(&loading->document.yaml, pair->value);
+        const char *key = config_key_text(&loading->document, key_node);
         size_t i = 0;
 
         if (key == NULL)
@@ -399,7 +177,7 @@ static void read_root(struct loading *loading)
         if (i == n_names) {
             unknown_section(loading, key, key_node->start_mark, names, n_names);
         } else if (lines[i] != 0) {
-            duplicate_key(loading, key_node, lines[i]);
+            config_given_twice(&loading->document, key_node, lines[i]);
         } else {
             lines[i] = (int)key_node->start_mark.line + 1;
             if (i == 0)
@@ -410,30 +188,6 @@ static void read_root(struct loading *loading)
     }
 }
 
-static void read_document(struct loading *loading)
-{
-    yaml_parser_t parser;
-
-    if (!start_parser(loading, &parser))
-        return;
-    if (yaml_parser_load(&parser, &loading->document)) {
-        read_root(loading);
-        yaml_document_delete(&loading->document);
-    } else {
-        syntax_problem(loading, &parser);
-    }
-    yaml_parser_delete(&parser);
-}
-
-static int by_place(const void *a, const void *b)
-{
-    const struct config_error *left = a, *right = b;
-
-    if (left->line != right->line)
-        return left->line < right->line ? -1 : 1;
-    return (left->column > right->column) - (left->column < right->column);
-}
-
 /* All or nothing. */
 static void commit(struct loading *loading, struct config_store *store, const char *name)
 {
@@ -441,13 +195,13 @@ static void commit(struct loading *loading, struct config_store *store, const ch
     const struct config_option *options = config_options(&n_options);
     const char *kept = NULL;
 
-    if (loading->problems.count == 0) {
+    if (loading->document.problems.count == 0) {
         kept = config_store_keep_path(store, name);
         if (kept == NULL)
-            config_problem(&loading->problems, 0, 0, "out of memory");
+            config_problem(&loading->document.problems, 0, 0, "out of memory");
     }
     for (size_t i = 0; i < n_options; i++) {
-        if (loading->lines[i] != 0 && loading->problems.count == 0)
+        if (loading->lines[i] != 0 && loading->document.problems.count == 0)
             config_store_put(store, &options[i], &loading->values[i], CONFIG_FILE, kept,
                              loading->lines[i]);
         free(loading->values[i].text);
@@ -458,71 +212,38 @@ size_t config_load_memory(struct config_store *store, const char *name, const ch
                           size_t n_bytes, struct config_error *errors, size_t room)
 {
     struct loading loading = {
-        .problems = {.errors = errors, .room = room, .path = name},
-        .bytes = bytes,
-        .n_bytes = n_bytes,
+        .document =
+            {
+                .problems = {.errors = errors, .room = room, .path = name},
+                .bytes = bytes,
+                .n_bytes = n_bytes,
+            },
     };
     const char *slash = strrchr(name, '/');
 
     if (slash != NULL)
         loading.folder = slash == name ? strdup("/") : strndup(name, (size_t)(slash - name));
-    if (slash != NULL && loading.folder == NULL)
-        config_problem(&loading.problems, 0, 0, "out of memory");
-    else if (n_bytes > CONFIG_FILE_BYTES_MAX)
-        config_problem(&loading.problems, 0, 0, "larger than 1 MiB");
-    else if (check_bytes(&loading) && check_events(&loading))
-        read_document(&loading);
+    if (slash != NULL && loading.folder == NULL) {
+        config_problem(&loading.document.problems, 0, 0, "out of memory");
+    } else if (config_document_open(&loading.document)) {
+        read_root(&loading);
+        config_document_close(&loading.document);
+    }
     commit(&loading, store, name);
     free(loading.folder);
-    size_t n_kept = loading.problems.count < room ? loading.problems.count : room;
-    if (n_kept > 1)
-        qsort(errors, n_kept, sizeof *errors, by_place);
-    return loading.problems.count;
+    return config_document_problems(&loading.document);
 }
 
-/* At most one byte more than is allowed, so that too large a file shows. */
-static bool read_all(int fd, char *bytes, size_t *n_bytes)
-{
-    *n_bytes = 0;
-    while (*n_bytes < CONFIG_FILE_BYTES_MAX + 1) {
-        ssize_t n = read(fd, bytes + *n_bytes, CONFIG_FILE_BYTES_MAX + 1 - *n_bytes);
-
-        if (n == 0)
-            return true;
-        if (n > 0)
-            *n_bytes += (size_t)n;
-        else if (errno != EINTR)
-            return false;
-    }
-    return true;
-}
-
-/* A named file may be anything that can be read; one of the usual places only a regular file. */
 static size_t load_file(struct config_store *store, const char *path, bool named,
                         struct config_error *errors, size_t room)
 {
     struct config_problems problems = {.errors = errors, .room = room, .path = path};
-    struct stat status;
-    char *bytes = NULL;
     size_t n_bytes;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | (named ? 0 : O_NONBLOCK));
+    char *bytes = config_read_file(path, named, &problems, &n_bytes);
 
-    if (fd < 0) {
-        if (named || (errno != ENOENT && errno != ENOTDIR))
-            config_problem(&problems, 0, 0, "%s", strerror(errno));
-        return problems.count;
-    }
-    if (!named && (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))) {
-        config_problem(&problems, 0, 0, "not a regular file");
-    } else if ((bytes = malloc(CONFIG_FILE_BYTES_MAX + 1)) == NULL) {
-        config_problem(&problems, 0, 0, "out of memory");
-    } else if (!read_all(fd, bytes, &n_bytes)) {
-        config_problem(&problems, 0, 0, "%s", strerror(errno));
-    } else {
+    if (bytes != NULL)
         problems.count = config_load_memory(store, path, bytes, n_bytes, errors, room);
-    }
     free(bytes);
-    close(fd);
     return problems.count;
 }
 

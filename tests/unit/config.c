@@ -195,7 +195,7 @@ static void files_are_refused_with_their_place(void **state)
     static const struct {
         const char *text, *problem;
     } cases[] = {
-        {"decode:\n  policy: auto\n", ":1:1: unknown key \"decode\""},
+        {"storage:\n  keep: 1\n", ":1:1: unknown key \"storage\""},
         {"smpling:\n  top_k: 1\n",
          ":1:1: unknown key \"smpling\" (did you mean \"sampling\"?)"},
         {"sampling:\n  top-k: 1\n",
