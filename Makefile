@@ -93,6 +93,8 @@ bench_programs := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
 fuzz_programs  := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/*.c))
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(libs)
 	$(call say,LINK,$@)$(CC) $(CFLAGS) $(link) -o $@ $^ $(ldlibs) -lcmocka -lm
+$(BUILD)/tests/gate/%: $(BUILD)/tests/gate/%.o $(libs)
+	$(call say,LINK,$@)$(CC) $(CFLAGS) $(link) -o $@ $^ $(ldlibs) -lm
 $(BUILD)/tests/bench/%: $(BUILD)/tests/bench/%.o $(libs)
 	$(call say,LINK,$@)$(CC) $(CFLAGS) $(link) -o $@ $^ $(ldlibs) -lm
 .SECONDARY:
@@ -134,9 +136,17 @@ tsan:
 	$(Q)$(MAKE) --no-print-directory SANITIZE=thread T='$(or $(T),engine event_ring session pool)' check
 gate: lint
 	$(Q)$(MAKE) --no-print-directory check
+	$(Q)$(MAKE) --no-print-directory gate-policies
 	$(Q)$(MAKE) --no-print-directory asan
 	$(Q)$(MAKE) --no-print-directory tsan
 	$(Q)$(MAKE) --no-print-directory fuzz SECONDS=60
+
+# 1,000 prompts by every policy, the same bytes: some ten minutes.
+.PHONY: gate-policies
+gate-policies: all $(BUILD)/tests/gate/policies
+	$(Q)$(RM) -r $(BUILD)/gate && $(BUILD)/$(NAME) dataset --out $(BUILD)/gate --size 1
+	$(Q)$(BUILD)/tests/gate/policies config/models/guide.gguf config/models/guide-draft.gguf \
+	    $(BUILD)/gate/held-out.jsonl $(ARGS)
 
 # libFuzzer where clang is there; SECONDS for each target.
 SECONDS ?= 10

@@ -23,6 +23,10 @@ struct mtp_proposer {
     enum status (*next)(void *context, int32_t token, float *logits, struct error *error);
 };
 
+/* The block of a session whose model has one.  Borrows it. */
+struct session;
+struct mtp_proposer session_block(struct session *session);
+
 struct mtp_source {
     struct mtp_proposer proposer; /* borrows its context */
     struct sampler sampler;

@@ -4,6 +4,7 @@
 #include "engine/decode/policy_internal.h"
 
 #include "engine/file/checked.h"
+#include "engine/model/model_internal.h"
 #include "engine/run/run_clock.h"
 #include "engine/state/session_internal.h"
 
@@ -13,6 +14,11 @@ static double monotonic_seconds(void *context)
 {
     (void)context;
     return (double)run_clock_now() * 1e-9;
+}
+
+static bool has_block(const struct session *session)
+{
+    return model_hyperparameters(session->model)->n_mtp > 0;
 }
 
 static enum status check_parts(const struct policy_settings *settings,
@@ -29,8 +35,11 @@ static enum status check_parts(const struct policy_settings *settings,
         return error_set(error, STATUS_USAGE,
                          "the draft model has %u tokens, the model %u: it needs the same",
                          model_info(parts->draft->model)->n_vocab, info->n_vocab);
-    if (settings->kind == POLICY_SPECULATIVE && !parts->draft)
+    if (settings->kind == POLICY_SPECULATIVE && !parts->draft && !parts->script)
         return error_set(error, STATUS_USAGE, "speculative: there is no draft model");
+    if (settings->kind == POLICY_MTP && !has_block(parts->session))
+        return error_set(error, STATUS_USAGE,
+                         "mtp: the model has no block for the token after next");
     return STATUS_OK;
 }
 
@@ -49,6 +58,7 @@ enum status policy_new(struct policy **out, const struct policy_settings *settin
 {
     struct policy *policy;
     struct decode_target target, draft;
+    struct mtp_proposer block;
     enum status status = check_parts(settings, parts, error);
 
     *out = NULL;
@@ -61,12 +71,15 @@ enum status policy_new(struct policy **out, const struct policy_settings *settin
     target = session_target(parts->session);
     if (parts->draft)
         draft = session_target(parts->draft);
+    if (has_block(parts->session))
+        block = session_block(parts->session);
     status = decode_init(&policy->decode, settings,
                          &(struct decode_parts){
                              .target = &target,
                              .sampler = &parts->session->sampler,
                              .logits = parts->session->logits,
                              .draft = parts->draft ? &draft : NULL,
+                             .mtp = has_block(parts->session) ? &block : NULL,
                              .clock = parts->clock ? parts->clock : monotonic_seconds,
                              .clock_context = parts->clock_context,
                          },

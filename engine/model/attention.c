@@ -24,14 +24,24 @@ struct attention {
     uint32_t row_tile; /* query rows, of one sequence, that a part handles at a time */
     uint32_t n_tiles;
     uint32_t head_splits; /* parts in which the query heads of a K/V head are cut */
+    bool fills;           /* keys and values are wanted alone */
 };
 
 static struct attention describe(const struct pass *pass, const struct layer_weights *weights)
 {
     const struct layer_parameters *layer = &pass->parameters->layers[pass->layer];
     const uint32_t head_dim = pass->parameters->head_dim;
-    struct attention a = {
-        &weights->attention, layer->n_head, layer->n_head_kv, head_dim, 0, 0, 0, 1, 1, 1};
+    struct attention a = {&weights->attention,
+                          layer->n_head,
+                          layer->n_head_kv,
+                          head_dim,
+                          0,
+                          0,
+                          0,
+                          1,
+                          1,
+                          1,
+                          false};
 
     a.key = (size_t)a.n_head * 2 * head_dim;
     a.value = a.key + (size_t)a.n_head_kv * head_dim;
@@ -53,7 +63,8 @@ static void project_qkv(struct pass *pass, const struct attention *a)
     if (a->weights->fused.n_rows > 0)
         project(pass, pass->scratch->normed, d, pass->n_tokens, &fused, 1, PROJECTION_STORE);
     else
-        project(pass, pass->scratch->normed, d, pass->n_tokens, apart, 3, PROJECTION_STORE);
+        project(pass, pass->scratch->normed, d, pass->n_tokens, apart + (a->fills ? 1 : 0),
+                a->fills ? 2 : 3, PROJECTION_STORE);
 }
 
 /* A row of K or V to its place for the position. */
@@ -68,18 +79,20 @@ static void store_row(struct pass *pass, bool half, void *rows, uint32_t positio
         memcpy((float *)rows + position * n, x, n * sizeof *x);
 }
 
-/* Items are heads of rows: query heads first, then K/V heads. */
+/* Items are heads of rows: query heads first, where they are wanted, then K/V heads. */
 static void prepare_part(struct pass *pass, const void *context, uint32_t first, uint32_t count)
 {
     const struct attention *a = context;
     const struct kernels *kernels = pass->kernels;
-    const uint32_t n_pairs = pass->parameters->n_rotary / 2, n_heads = a->n_head + a->n_head_kv;
+    const uint32_t n_pairs = pass->parameters->n_rotary / 2,
+                   n_queries = a->fills ? 0 : a->n_head;
+    const uint32_t n_heads = n_queries + a->n_head_kv;
     const float eps = pass->parameters->eps;
 
     for (uint32_t item = first; item < first + count; item++) {
         const uint32_t t = item / n_heads, head = item % n_heads;
-        const bool is_query = head < a->n_head;
-        const uint32_t kv_head = is_query ? 0 : head - a->n_head;
+        const bool is_query = head < n_queries;
+        const uint32_t kv_head = is_query ? 0 : head - n_queries;
         const struct state *state = pass_sequence(pass, t)->state;
         const uint32_t position = pass_position(pass, t);
         float *row = pass->scratch->attention.qkv + t * a->stride;
@@ -191,4 +204,16 @@ void attention_layer(struct pass *pass, const struct layer_weights *weights)
     project(pass, scratch->attention.out, width, n_tokens, &output, 1, PROJECTION_ADD_HIDDEN);
     pass_trace(pass, "mixer_out", scratch->normed, d, n_tokens, d);
     pass_trace(pass, "mixer_residual", scratch->hidden, d, n_tokens, d);
+}
+
+void attention_fill(struct pass *pass, const struct layer_weights *weights)
+{
+    const uint32_t d = pass->parameters->n_embd, n_tokens = pass->n_tokens;
+    struct scratch *scratch = pass->scratch;
+    struct attention a = describe(pass, weights);
+
+    a.fills = true;
+    norm_rows(pass, scratch->hidden, d, weights->mixer_norm, 0, n_tokens, scratch->normed, d);
+    project_qkv(pass, &a);
+    pass_run(pass, n_tokens * a.n_head_kv, prepare_part, &a);
 }

@@ -136,6 +136,8 @@ static inline uint32_t pass_position(const struct pass *pass, uint32_t t)
 /* Stages -------------------------------------------------------------------------------- */
 
 void attention_layer(struct pass *pass, const struct layer_weights *weights);
+/* The layer's K and V rows alone: for a layer whose output nobody wants. */
+void attention_fill(struct pass *pass, const struct layer_weights *weights);
 void deltanet_layer(struct pass *pass, const struct layer_weights *weights);
 void ffn_layer(struct pass *pass, const struct layer_weights *weights);
 

@@ -43,3 +43,14 @@ enum status mtp_forward(struct pass *pass, uint32_t block, const int32_t *tokens
                    logits);
     return pass_outcome(pass, error);
 }
+
+enum status mtp_fill(struct pass *pass, uint32_t block, const int32_t *tokens,
+                     const float *hidden, struct error *error)
+{
+    const struct mtp_weights *weights = &pass->weights->mtp[block];
+
+    pass_begin(pass, pass->parameters->n_layers + block, 1);
+    join_inputs(pass, weights, tokens, hidden);
+    attention_fill(pass, &weights->layer);
+    return pass_outcome(pass, error);
+}

@@ -19,5 +19,8 @@
 enum status mtp_forward(struct pass *pass, uint32_t block, const int32_t *tokens,
                         const float *hidden, float *out_hidden, uint32_t n_logits,
                         float *logits, struct error *error);
+/* K and V of pass->n_tokens pairs, as mtp_forward() leaves them, and nothing else. */
+enum status mtp_fill(struct pass *pass, uint32_t block, const int32_t *tokens,
+                     const float *hidden, struct error *error);
 
 #endif

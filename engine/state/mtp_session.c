@@ -145,8 +145,8 @@ enum status session_mtp_fill(struct session *session, const atomic_bool *cancel,
         const uint32_t n = n_pairs - from < most ? n_pairs - from : most;
         struct pass pass = session_pass(session, n, cancel);
         pass.sequences[0].first_position = from;
-        status = mtp_forward(&pass, 0, state->tokens + from + 1, session_hidden(session, from),
-                             NULL, 0, NULL, error);
+        status =
+            mtp_fill(&pass, 0, state->tokens + from + 1, session_hidden(session, from), error);
         if (status == STATUS_OK)
             state->n_mtp_rows += n;
     }

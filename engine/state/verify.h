@@ -43,7 +43,8 @@ enum status session_rewind(struct session *session, uint32_t position, struct er
  * Row s of the block's K and V is the pair of the trunk's hidden row at position s (behind the
  * output norm) and the token at s + 1; see engine/model/mtp.h.  While a session keeps hidden
  * rows, its passes keep what pairs need that are not filled yet, and fill pairs where room runs
- * out, so that session_mtp_fill() always has little to do.
+ * out, so that session_mtp_fill() always has little to do.  A session of a model with a block
+ * keeps them from the start, and its snapshots have the block's rows.
  * Errors: NO_MEMORY; UNSUPPORTED: the model has no such block.
  */
 enum status session_keep_hidden(struct session *session, bool keep, struct error *error);

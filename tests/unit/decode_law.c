@@ -8,8 +8,10 @@
 
 #include <cmocka.h>
 
+#include "engine/chat.h"
 #include "engine/policy.h"
 #include "tests/unit/model_fixture.h"
+#include "tests/unit/policy_proof.h"
 
 enum { N_TOKENS = 40, N_PROMPT = 24 };
 
@@ -76,6 +78,8 @@ static void check_threads(const struct model *model, int n_threads)
             struct policy *policy = NULL;
             struct error error = {0};
             settings.ngram.min = 2;
+            if (kind == POLICY_MTP) /* golden models have no block */
+                continue;
             check(policy_new(&policy, &settings, &parts, &error), &error);
             generate(session, policy, SAMPLINGS[s], &other, &end);
             assert_int_equal(plain.n, other.n);
@@ -107,6 +111,72 @@ static void policies_change_nothing(void **state)
     }
 }
 
+/* Every setting once, by all policies, each with what it measured before. */
+static void prove(const struct model *model, const struct model *draft, size_t n_tokens,
+                  bool stops, const struct chat_prompt *prompts, size_t n_prompts)
+{
+    static struct proof proof;
+    struct error error = {0};
+    uint64_t accepted = 0;
+
+    check(proof_begin(&proof, model, draft, 512, &error), &error);
+    proof.n_tokens = n_tokens;
+    proof.stops = stops;
+    for (size_t round = 0; round < PROOF_SETTINGS; round++)
+        check(proof_round(&proof, round, prompts[round % n_prompts].ids,
+                          prompts[round % n_prompts].n_ids, &error),
+              &error);
+    if (proof.difference[0])
+        fail_msg("%s: %s", model_info(model)->name, proof.difference);
+    for (int kind = POLICY_NGRAM; kind < POLICY_KIND_COUNT; kind++)
+        for (int t = 0; t < PROOF_THREADS; t++)
+            if (proof.policy[t][kind])
+                accepted += policy_statistics(proof.policy[t][kind])->accepted;
+    assert_true(accepted > 50);
+    proof_end(&proof);
+}
+
+static void golden_models_agree(void **state)
+{
+    static const char *const names[] = {"tinyA-q8_0", "tinyB-q4_k_m"};
+    int32_t ids[N_PROMPT];
+    const struct chat_prompt prompt = {.ids = ids, .n_ids = N_PROMPT};
+
+    (void)state;
+    for (int i = 0; i < N_PROMPT; i++)
+        ids[i] = 20 + i % 9;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct model *model = open_model(names[i], kernel_level_best());
+        prove(model, model, IS_SANITIZED ? 8 : 14, false, &prompt, 1);
+        model_close(&model);
+    }
+}
+
+static void guide_agrees(void **state)
+{
+    static const char *const texts[] = {"How do I quit?", "List all commands and what they do.",
+                                        "Count from one to twenty.", "Spell banana",
+                                        "What does /regen do?"};
+    enum { N_TEXTS = sizeof texts / sizeof *texts };
+    struct model *model = open_path("config/models/guide.gguf", kernel_level_best());
+    struct model *draft = open_path("config/models/guide-draft.gguf", kernel_level_best());
+    struct chat_prompt prompts[N_TEXTS];
+    struct error error = {0};
+
+    (void)state;
+    for (size_t i = 0; i < N_TEXTS; i++) {
+        const struct chat_message message = {
+            .role = CHAT_USER, .text = texts[i], .n_bytes = strlen(texts[i])};
+        check(chat_render(model, &message, 1, THINKING_OFF, true, &prompts[i], &error), &error);
+    }
+    prove(model, draft, IS_SANITIZED ? 12 : 40, false, prompts, N_TEXTS);
+    prove(model, draft, IS_SANITIZED ? 12 : 40, true, prompts, N_TEXTS);
+    for (size_t i = 0; i < N_TEXTS; i++)
+        chat_prompt_release(&prompts[i]);
+    model_close(&draft);
+    model_close(&model);
+}
+
 static void what_does_not_fit_is_refused(void **state)
 {
     struct model *model = open_model("tinyA-q8_0", kernel_level_best());
@@ -121,6 +191,12 @@ static void what_does_not_fit_is_refused(void **state)
         policy_new(&policy, &settings, &(struct policy_parts){.session = session}, &error),
         STATUS_USAGE);
     assert_null(policy);
+    assert_non_null(strstr(error.what, "draft"));
+    settings = policy_defaults(POLICY_MTP);
+    assert_int_equal(
+        policy_new(&policy, &settings, &(struct policy_parts){.session = session}, &error),
+        STATUS_USAGE);
+    assert_non_null(strstr(error.what, "block"));
     settings.mtp.stage = 0;
     assert_int_equal(
         policy_new(&policy, &settings, &(struct policy_parts){.session = session}, &error),
@@ -134,6 +210,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(policies_change_nothing),
+        cmocka_unit_test(golden_models_agree),
+        cmocka_unit_test(guide_agrees),
         cmocka_unit_test(what_does_not_fit_is_refused),
     };
     return cmocka_run_group_tests_name("decode_law", tests, NULL, NULL);
