@@ -48,11 +48,18 @@ enum engine_event_type {
     ENGINE_SETTLED    /* idle work after an answer is over (done or abandoned) */
 };
 
-/* Times in seconds; suspended time (SIGTSTP) is not in them. */
+/*
+ * Times in seconds; suspended time (SIGTSTP) is not in them.
+ *
+ * decode and rate count what comes after the first token, whoever proposed it: passes of the
+ * model, choosing, proposing, and what a draft model reads while the answer runs.  What it read
+ * before the answer is in draft_prefill alone.
+ */
 struct engine_statistics {
     double load, tokenise, prefill;
-    double first_token; /* from submit to the first token, queue included */
-    bool warm;          /* part of the prompt was in the state already */
+    double draft_prefill; /* the draft model's reading of the prompt ahead of the answer */
+    double first_token;   /* from submit to the first token, queue included */
+    bool warm;            /* part of the prompt was in the state already */
     uint32_t n_prompt, n_cached, n_prefilled;
     uint32_t n_generated, n_thinking;
     double decode;                   /* time after the first token */
@@ -101,15 +108,20 @@ struct engine_event {
         struct {
             uint32_t lane;
             struct policy_statistics statistics; /* of this answer so far */
+            /* "", or why a switch in mid-answer was not made: the policy before goes on. */
+            char refused[160];
         } policy;
         struct {
             uint32_t lane, round;
             enum stop_reason reason;
             struct engine_statistics statistics;
-            /* Against lane 0 of this round (of the first round, for lane 0): */
-            uint32_t n_compared; /* tokens, thinking included */
+            /*
+             * Against lane 0 of this round if that has ended already, else (and for lane 0
+             * itself) against lane 0 of the first round:
+             */
+            uint32_t n_compared; /* tokens that both have, thinking included */
             bool identical;
-            uint32_t first_difference; /* index of the token; without identical */
+            uint32_t first_difference; /* index of the token, or of an end; without identical */
             /* There: logit of lane 0's token less that of this lane's; NAN: not known. */
             float margin;
         } lane;
@@ -163,7 +175,13 @@ struct engine_request {
     /*
      * Lanes, copied; n_lanes 0: one answer, by the fields above.  One after another, `rounds`
      * times (0 counts as 1) with the order turned each time (A B, B A ...), so that times are
-     * fair; or together, all in one pass for each token, where their policies are not used.
+     * fair; or together (one round), all in one pass for each token, where their policies are not
+     * used.
+     *
+     * Each lane begins with the model's state behind the prompt, and a draft model's, where some
+     * lane wants it: it has read the prompt before the first lane (draft_prefill).  The statistics
+     * of ENGINE_LANE_DONE are the lane's own, but for the prompt's; those of ENGINE_DONE are sums:
+     * tokens of all lanes and rounds, and the time that their decoding took.
      */
     const struct engine_lane *lanes;
     uint32_t n_lanes, rounds;
@@ -174,7 +192,9 @@ struct engine_request {
 enum status engine_submit(struct engine *engine, const struct engine_request *request,
                           uint64_t *id, struct error *error);
 /*
- * Another policy, from the next token of the running answer on; nothing where none runs.
+ * Another policy, from the next token of the running answer on; nothing where none runs, and for a
+ * request with lanes.  The text stays what it was.  A draft model that it wants is opened first;
+ * if it cannot be had, ENGINE_POLICY says why and the answer goes on as it was.
  * Errors: USAGE: the settings; NO_MEMORY.
  */
 enum status engine_switch_policy(struct engine *engine, const struct policy_settings *policy,

@@ -233,6 +233,12 @@ void policy_free(struct policy **policy); /* NULL is allowed */
  */
 enum status policy_set(struct policy *policy, const struct policy_settings *settings,
                        struct error *error);
+/*
+ * Another draft from the next pass on, also from inside a sink; NULL: none.
+ * Errors: USAGE (another vocabulary; NULL, and the settings name one), NO_MEMORY; nothing is
+ * changed then.
+ */
+enum status policy_set_draft(struct policy *policy, struct session *draft, struct error *error);
 /* While a draft that joined late catches up: told after each slice; NULL: nobody. */
 void policy_set_progress(struct policy *policy,
                          void (*progress)(void *context, size_t done, size_t total),

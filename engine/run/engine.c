@@ -2,7 +2,8 @@
  * engine.c - the engine thread: its life, its queue, the order of its events
  *
  *     load -> READY | LOAD_FAILED
- *     request -> (PREFILL, TEXT)* -> DONE | FAILED;  after DONE: idle work -> SETTLED
+ *     request -> (LOADING, PREFILL, TEXT, POLICY, LANE_DONE, CHECK)* -> DONE | FAILED
+ *     after DONE: idle work -> SETTLED
  *
  * Idle work is interrupted by the next request; SETTLED comes before that request's events.  The
  * model or the script is behind struct engine_source; nothing here knows which.
@@ -75,8 +76,9 @@ static void answer(struct engine *engine, const struct run_link *link,
 {
     struct run_outcome outcome = {0};
     struct error error = {0};
-    enum status status =
-        engine->source->functions->answer(engine->source, link, request, &outcome, &error);
+    const struct engine_source_functions *functions = engine->source->functions;
+    enum status status = (request->is_selfcheck ? functions->check : functions->answer)(
+        engine->source, link, request, &outcome, &error);
 
     if (status != STATUS_OK) {
         push_failure(engine, ENGINE_FAILED, request->id, &error);
@@ -92,7 +94,8 @@ static void answer(struct engine *engine, const struct run_link *link,
     engine->current = NULL;
     atomic_store(&engine->interrupt, engine->first != NULL || atomic_load(&engine->closing));
     pthread_mutex_unlock(&engine->mutex);
-    engine->source->functions->settle(engine->source, request, &engine->interrupt);
+    if (!request->is_selfcheck)
+        functions->settle(engine->source, request, &engine->interrupt);
     push_plain(engine, ENGINE_SETTLED, request->id);
 }
 
@@ -229,36 +232,70 @@ const struct model_info *engine_info(const struct engine *engine)
     return engine->source->functions->info(engine->source);
 }
 
-enum status engine_submit(struct engine *engine, const struct engine_request *request,
-                          uint64_t *id, struct error *error)
+/* Takes the request over, also when it fails. */
+static enum status enqueue(struct engine *engine, struct run_request *request, uint64_t *id,
+                           struct error *error)
 {
-    struct run_request *copied;
-    enum status status;
-
-    if (!atomic_load(&engine->ready))
-        return error_set(error, STATUS_FAILED, "the model is not open");
-    if ((status = run_request_new(&copied, request, error)) != STATUS_OK)
-        return status;
-    copied->submitted = run_clock_now();
+    request->submitted = run_clock_now();
     pthread_mutex_lock(&engine->mutex);
     bool full = engine->n_queued == QUEUE_REQUESTS;
     if (!full) {
-        copied->id = *id = ++engine->last_id;
+        request->id = *id = ++engine->last_id;
         if (engine->last == NULL)
-            engine->first = copied;
+            engine->first = request;
         else
-            engine->last->next = copied;
-        engine->last = copied;
+            engine->last->next = request;
+        engine->last = request;
         engine->n_queued++;
         atomic_store(&engine->interrupt, true);
         pthread_cond_signal(&engine->work);
     }
     pthread_mutex_unlock(&engine->mutex);
     if (full) {
-        run_request_free(&copied);
+        run_request_free(&request);
         return error_set(error, STATUS_FAILED, "%d requests wait already", QUEUE_REQUESTS);
     }
     return STATUS_OK;
+}
+
+/* wanted NULL: a self-check. */
+static enum status submit(struct engine *engine, const struct engine_request *wanted,
+                          uint64_t *id, struct error *error)
+{
+    struct run_request *request;
+    enum status status;
+
+    if (!atomic_load(&engine->ready))
+        return error_set(error, STATUS_FAILED, "the model is not open");
+    if ((status = run_request_new(&request, wanted, error)) != STATUS_OK)
+        return status;
+    return enqueue(engine, request, id, error);
+}
+
+enum status engine_submit(struct engine *engine, const struct engine_request *request,
+                          uint64_t *id, struct error *error)
+{
+    return submit(engine, request, id, error);
+}
+
+enum status engine_submit_selfcheck(struct engine *engine, uint64_t *id, struct error *error)
+{
+    return submit(engine, NULL, id, error);
+}
+
+enum status engine_switch_policy(struct engine *engine, const struct policy_settings *policy,
+                                 const char *draft_path, struct error *error)
+{
+    enum status status = policy_check(policy, error);
+
+    if (status != STATUS_OK)
+        return status;
+    pthread_mutex_lock(&engine->mutex);
+    struct run_request *request = engine->current != NULL ? engine->current : engine->first;
+    if (request != NULL && !request->is_selfcheck && request->wanted.n_lanes == 0)
+        status = run_request_switch(request, policy, draft_path, error);
+    pthread_mutex_unlock(&engine->mutex);
+    return status;
 }
 
 /* A request that is queued and not yet taken, with none before it, counts as running. */

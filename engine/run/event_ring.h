@@ -4,8 +4,9 @@
  * Values in order, never pointers.  The descriptor is readable exactly while the ring holds
  * something: it is written when the first event comes and read when the last one goes.  The writer
  * never waits: from EVENT_RING_EVENTS events on, a text event is joined to a text event of the same
- * request and part that is last, a progress event replaces one that is last, and what cannot be
- * joined makes the ring grow.  It shrinks when it has been emptied.
+ * request, part, source, lane and round that is last, a progress event replaces one that is last,
+ * and what cannot be joined makes the ring grow.  It shrinks when it has been emptied.  Statistics
+ * of a policy replace those that are last and are left out while many events wait.
  *
  * Thread: any number of writers and one reader; a mutex guards everything.
  */

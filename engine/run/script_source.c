@@ -90,7 +90,7 @@ static enum status tell_prefill(struct telling *telling, uint32_t milliseconds)
     int64_t progress = begin + PROGRESS_NANOSECONDS;
 
     telling->prefilled = true;
-    run_push_prefill(telling->link, telling->request, 0, total, statistics->n_cached, 0);
+    run_push_prefill(telling->link, telling->request, 0, total, statistics->n_cached, 0, false);
     while (wait_until(telling, progress < begin + length ? progress : begin + length)) {
         int64_t now = run_clock_now();
         if (now >= begin + length)
@@ -100,7 +100,7 @@ static enum status tell_prefill(struct telling *telling, uint32_t milliseconds)
             (uint32_t)((double)total * (double)(now - begin) / (double)length);
         run_push_prefill(telling->link, telling->request, statistics->n_prefilled, total,
                          statistics->n_cached,
-                         run_clock_between(telling->link->clock, begin, now));
+                         run_clock_between(telling->link->clock, begin, now), false);
     }
     statistics->prefill = run_clock_between(telling->link->clock, begin, run_clock_now());
     telling->due = run_clock_now();
@@ -112,7 +112,7 @@ static enum status tell_prefill(struct telling *telling, uint32_t milliseconds)
     statistics->n_prefilled = total;
     telling->source->position = statistics->n_prompt;
     run_push_prefill(telling->link, telling->request, total, total, statistics->n_cached,
-                     statistics->prefill);
+                     statistics->prefill, false);
     return STATUS_OK;
 }
 
@@ -179,8 +179,12 @@ static bool tell_token(struct telling *telling, enum chat_part part, const char 
     if (telling->rate > 0)
         telling->due += 1000000000 / telling->rate;
     int32_t id = (int32_t)telling->meter.n_tokens;
-    if (!run_push_text(telling->link, telling->request, &telling->meter, part, bytes, n_bytes,
-                       &id, thinking ? 0 : 1))
+    const struct run_text text = {.part = part,
+                                  .bytes = bytes,
+                                  .n_bytes = n_bytes,
+                                  .ids = &id,
+                                  .n_ids = thinking ? 0 : 1};
+    if (!run_push_text(telling->link, telling->request, &telling->meter, &text))
         return false;
     if (wanted->max_tokens > 0 && telling->meter.n_tokens >= wanted->max_tokens)
         end(telling, STOP_LENGTH);
@@ -310,6 +314,18 @@ static enum status script_load(struct engine_source *base, const struct run_link
     return STATUS_OK;
 }
 
+static enum status script_check(struct engine_source *base, const struct run_link *link,
+                                const struct run_request *request, struct run_outcome *outcome,
+                                struct error *error)
+{
+    (void)base;
+    (void)link;
+    (void)request;
+    (void)error;
+    outcome->reason = STOP_TOKEN;
+    return STATUS_OK;
+}
+
 static void script_settle(struct engine_source *base, const struct run_request *request,
                           const atomic_bool *interrupt)
 {
@@ -381,8 +397,8 @@ enum status script_source_new(struct engine_source **out, const struct engine_op
                               struct error *error)
 {
     static const struct engine_source_functions functions = {
-        script_load,  script_answer, script_settle, script_render,
-        script_model, script_info,   script_free,
+        script_load,   script_answer, script_check, script_settle,
+        script_render, script_model,  script_info,  script_free,
     };
     struct script_source *source = calloc(1, sizeof *source);
     char *path = strdup(options->script_path);

@@ -2,26 +2,38 @@
  * source.h - what answers behind engine.h: a model or a script
  *
  * engine.c owns the thread, the queue, the ring and the order of events; a source does the work of
- * each step and pushes the events inside it (LOADING, PREFILL, TEXT).  READY, LOAD_FAILED, DONE,
- * FAILED and SETTLED are pushed by engine.c.
+ * each step and pushes the events inside it (LOADING, PREFILL, TEXT, POLICY, LANE_DONE, CHECK).
+ * READY, LOAD_FAILED, DONE, FAILED and SETTLED are pushed by engine.c.
  *
- * Thread: load, answer and settle run on the engine thread; render, model and info on the screen's,
+ * Thread: load, answer, check and settle run on the engine thread; render, model and info on the screen's,
  * after load has succeeded, at the same time as the others: they read what load left for good.
  */
 #ifndef ENGINE_RUN_SOURCE_H
 #define ENGINE_RUN_SOURCE_H
+
+#include <pthread.h>
 
 #include "engine/engine.h"
 #include "engine/run/event_ring.h"
 #include "engine/run/meter.h"
 #include "engine/run/run_clock.h"
 
+/* Another policy for a running answer: the screen's thread leaves it here. */
+struct policy_switch {
+    pthread_mutex_t mutex; /* guards the rest, but for is_there */
+    atomic_bool is_there;  /* read between two tokens */
+    struct policy_settings settings;
+    char *draft_path; /* owned, or NULL */
+};
+
 /* One request, copied from the screen's; belongs to the engine thread once it is taken. */
 struct run_request {
     uint64_t id;
     int64_t submitted;            /* run_clock_now() */
     atomic_bool cancel;           /* set by any thread */
-    struct engine_request wanted; /* messages, texts and ids are owned by this struct */
+    struct engine_request wanted; /* all that it points to is owned by this struct */
+    bool is_selfcheck;            /* nothing is wanted but that */
+    struct policy_switch *change; /* owned */
     struct run_request *next;     /* in the queue */
 };
 
@@ -46,6 +58,10 @@ struct engine_source_functions {
     enum status (*answer)(struct engine_source *source, const struct run_link *link,
                           const struct run_request *request, struct run_outcome *outcome,
                           struct error *error);
+    /* The same for a request that is a self-check. */
+    enum status (*check)(struct engine_source *source, const struct run_link *link,
+                         const struct run_request *request, struct run_outcome *outcome,
+                         struct error *error);
     /* Idle work after DONE of `request`, until it is done or *interrupt. */
     void (*settle)(struct engine_source *source, const struct run_request *request,
                    const atomic_bool *interrupt);
@@ -68,19 +84,45 @@ enum status script_source_new(struct engine_source **out, const struct engine_op
 enum status model_source_new(struct engine_source **out, const struct engine_options *options,
                              struct error *error);
 
-/* Copy all of a request but its id.  *out is freed with run_request_free(). */
+/*
+ * Copy all of a request but its id; wanted->policy is never NULL in the copy.  wanted NULL: a
+ * self-check.  *out is freed with run_request_free().
+ */
 enum status run_request_new(struct run_request **out, const struct engine_request *wanted,
                             struct error *error);
 void run_request_free(struct run_request **request); /* NULL is allowed */
+/* Leave another policy; one that was not taken yet is replaced.  Errors: USAGE, NO_MEMORY. */
+enum status run_request_switch(struct run_request *request,
+                               const struct policy_settings *settings, const char *draft_path,
+                               struct error *error);
+/* false: nothing was left.  *draft_path is the caller's then, and may be NULL. */
+bool run_request_take_switch(const struct run_request *request,
+                             struct policy_settings *settings, char **draft_path);
+
+/* What one token gave. */
+struct run_text {
+    enum chat_part part;
+    enum policy_source source;
+    uint32_t lane, round;
+    const char *bytes;
+    size_t n_bytes;
+    const int32_t *ids; /* those that count */
+    size_t n_ids;
+};
 
 /*
- * Push what one token gave: its bytes, cut into several events at whole characters if they are
- * many, and its id if it counts.  false: no memory; nothing or a part of it was pushed.
+ * Push it, its bytes cut into several events at whole characters if they are many.
+ * false: no memory; nothing or a part of it was pushed.
  */
 bool run_push_text(const struct run_link *link, const struct run_request *request,
-                   const struct meter *meter, enum chat_part part, const char *bytes,
-                   size_t n_bytes, const int32_t *ids, size_t n_ids);
+                   const struct meter *meter, const struct run_text *text);
 bool run_push_prefill(const struct run_link *link, const struct run_request *request,
-                      uint32_t done, uint32_t total, uint32_t cached, double seconds);
+                      uint32_t done, uint32_t total, uint32_t cached, double seconds,
+                      bool draft);
+/* Left out while many events wait. */
+void run_push_policy(const struct run_link *link, const struct run_request *request,
+                     uint32_t lane, const struct policy_statistics *statistics);
+void run_push_refused(const struct run_link *link, const struct run_request *request,
+                      const struct policy_statistics *statistics, const struct error *refused);
 
 #endif
