@@ -90,6 +90,31 @@ enum status policy_new(struct policy **out, const struct policy_settings *settin
     return status;
 }
 
+enum status policy_set_draft(struct policy *policy, struct session *draft, struct error *error)
+{
+    struct decode *decode = &policy->decode;
+    struct policy_parts parts = policy->parts;
+    struct draft_source source = {.progress = decode->draft.progress,
+                                  .progress_context = decode->draft.progress_context};
+    enum status status;
+
+    parts.draft = draft;
+    status = check_parts(&decode->next, &parts, error);
+    if (status == STATUS_OK && draft) {
+        const struct decode_target target = session_target(draft);
+        status = draft_source_init(&source, &target, error);
+        source.progress = decode->draft.progress;
+        source.progress_context = decode->draft.progress_context;
+    }
+    if (status != STATUS_OK)
+        return status;
+    draft_source_release(&decode->draft);
+    decode->draft = source;
+    decode->is_there[POLICY_SOURCE_DRAFT] = draft != NULL;
+    policy->parts = parts;
+    return STATUS_OK;
+}
+
 void policy_free(struct policy **policy)
 {
     if (!policy || !*policy)

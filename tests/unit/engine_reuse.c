@@ -13,6 +13,9 @@
 
 #include <cmocka.h>
 
+#include "engine/lanes.h"
+#include "engine/selfcheck.h"
+#include "engine/state/verify.h"
 #include "tests/unit/engine_talk.h"
 
 enum {
@@ -362,6 +365,103 @@ enum status session_generate(struct session *session, const int32_t *prompt, siz
         return status;
     result->reason = STOP_CANCELLED;
     return STATUS_OK;
+}
+
+/* Policies: plain, whatever they are set to --------------------------------------------------- */
+
+struct policy {
+    struct policy_statistics statistics;
+};
+
+enum status policy_new(struct policy **out, const struct policy_settings *settings,
+                       const struct policy_parts *parts, struct error *error)
+{
+    (void)settings;
+    (void)parts;
+    (void)error;
+    *out = calloc(1, sizeof **out);
+    return STATUS_OK;
+}
+
+void policy_free(struct policy **policy)
+{
+    free(*policy);
+    *policy = NULL;
+}
+
+enum status policy_set(struct policy *policy, const struct policy_settings *settings,
+                       struct error *error)
+{
+    (void)policy;
+    (void)settings;
+    (void)error;
+    return STATUS_OK;
+}
+
+enum status policy_set_draft(struct policy *policy, struct session *draft, struct error *error)
+{
+    (void)policy;
+    (void)draft;
+    (void)error;
+    return STATUS_OK;
+}
+
+void policy_set_progress(struct policy *policy,
+                         void (*progress)(void *context, size_t done, size_t total),
+                         void *context)
+{
+    (void)policy;
+    (void)progress;
+    (void)context;
+}
+
+enum policy_source policy_token_source(const struct policy *policy)
+{
+    (void)policy;
+    return POLICY_SOURCE_NONE;
+}
+
+const struct policy_statistics *policy_statistics(const struct policy *policy)
+{
+    return &policy->statistics;
+}
+
+void policy_reset_statistics(struct policy *policy)
+{
+    memset(&policy->statistics, 0, sizeof policy->statistics);
+}
+
+void policy_set_trace(struct policy *policy, policy_trace trace, void *context)
+{
+    (void)policy;
+    (void)trace;
+    (void)context;
+}
+
+enum status session_keep_hidden(struct session *session, bool keep, struct error *error)
+{
+    (void)session;
+    (void)keep;
+    return error_set(error, STATUS_UNSUPPORTED, "no such block");
+}
+
+enum status lanes_generate(struct session *const *sessions, uint32_t n_lanes,
+                           const int32_t *last, struct lane_generation *lanes,
+                           struct error *error)
+{
+    (void)sessions;
+    (void)n_lanes;
+    (void)last;
+    (void)lanes;
+    return error_set(error, STATUS_FAILED, "not here");
+}
+
+enum status selfcheck_run(const struct model *model, const struct selfcheck_options *options,
+                          struct error *error)
+{
+    (void)model;
+    (void)options;
+    return error_set(error, STATUS_FAILED, "not here");
 }
 
 /* Tests ------------------------------------------------------------------------------------- */
