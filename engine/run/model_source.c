@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/run/model_source.h"
+#include "engine/selfcheck.h"
 #include "engine/state/verify.h"
 
 /* Loading ----------------------------------------------------------------------------------- */
@@ -64,15 +65,43 @@ static enum status model_load(struct engine_source *base, const struct run_link 
 
 /* Self-check -------------------------------------------------------------------------------- */
 
+struct check_report {
+    const struct run_link *link;
+    const struct run_request *request;
+};
+
+static void push_check(void *context, const struct selfcheck_step *step)
+{
+    const struct check_report *report = context;
+    struct engine_event event = {.type = ENGINE_CHECK, .request = report->request->id};
+
+    memcpy(event.check.what, step->what, sizeof event.check.what);
+    memcpy(event.check.found, step->found, sizeof event.check.found);
+    event.check.done = step->done;
+    event.check.total = step->total;
+    event.check.passed = step->passed;
+    event_ring_push(report->link->ring, &event);
+}
+
+/* It makes sessions of its own: the conversation's state is not touched. */
 static enum status model_check(struct engine_source *base, const struct run_link *link,
                                const struct run_request *request, struct run_outcome *outcome,
                                struct error *error)
 {
-    (void)base;
-    (void)link;
-    (void)request;
-    (void)outcome;
-    return error_set(error, STATUS_UNSUPPORTED, "the self-check is not there yet");
+    struct model_source *source = (struct model_source *)base;
+    struct check_report report = {link, request};
+    const struct selfcheck_options options = {.draft = source->draft.model,
+                                              .kv = source->options.kv,
+                                              .n_threads = source->options.n_threads,
+                                              .cancel = &request->cancel,
+                                              .report = push_check,
+                                              .context = &report};
+    const enum status status = selfcheck_run(source->model, &options, error);
+
+    outcome->reason = status == STATUS_CANCELLED ? STOP_CANCELLED : STOP_TOKEN;
+    outcome->statistics.position = session_position(source->session);
+    outcome->statistics.n_context = session_context(source->session);
+    return status == STATUS_CANCELLED ? STATUS_OK : status;
 }
 
 /* Idle work --------------------------------------------------------------------------------- */
