@@ -3,10 +3,12 @@
  */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "app/builtin_model.h"
 #include "app/engine_settings.h"
+#include "app/policies.h"
 #include "app/report.h"
 #include "app/signals.h"
 #include "app/subcommands.h"
@@ -102,15 +104,12 @@ const char *invocation_model_that_answers(const struct invocation *invocation)
     return choice.path;
 }
 
-int invocation_open_model(const struct invocation *invocation, bool vocabulary_only,
-                          struct model **model)
+static int open_at(const struct invocation *invocation, const char *path, bool vocabulary_only,
+                   struct model **model)
 {
-    const char *path = invocation_model(invocation);
     struct engine_options options;
     struct error error = {0};
 
-    if (path == NULL)
-        return STATUS_NOT_FOUND;
     if (engine_settings(invocation->store, &options, &error) != STATUS_OK)
         return report_error(&error);
     const struct model_options model_options = {
@@ -121,6 +120,57 @@ int invocation_open_model(const struct invocation *invocation, bool vocabulary_o
     };
     if (model_open(model, path, &model_options, &error) != STATUS_OK)
         return report_error(&error);
+    return 0;
+}
+
+int invocation_open_model(const struct invocation *invocation, bool vocabulary_only,
+                          struct model **model)
+{
+    const char *path = invocation_model(invocation);
+
+    return path != NULL ? open_at(invocation, path, vocabulary_only, model) : STATUS_NOT_FOUND;
+}
+
+int invocation_open_model_that_answers(const struct invocation *invocation,
+                                       struct model **model)
+{
+    const char *path = invocation_model_that_answers(invocation);
+
+    return path != NULL ? open_at(invocation, path, false, model) : STATUS_NOT_FOUND;
+}
+
+int invocation_open_draft(const struct invocation *invocation, struct model **model)
+{
+    const char *path = policies_draft(invocation->store);
+
+    return path != NULL ? open_at(invocation, path, false, model) : 0;
+}
+
+static const char *flag_name(const struct invocation *invocation, enum flag flag)
+{
+    const struct option_flag *option = invocation->command->flags;
+
+    while (option != NULL && option->name != NULL && option->flag != flag)
+        option++;
+    return option != NULL && option->name != NULL ? option->name : "";
+}
+
+int invocation_number(const struct invocation *invocation, enum flag flag, uint64_t minimum,
+                      uint64_t maximum, uint64_t *number)
+{
+    const char *text = invocation->values[flag];
+
+    if (text == NULL)
+        return 0;
+    const size_t n = strlen(text);
+    const bool is_number = n > 0 && n <= 18 && strspn(text, "0123456789") == n;
+    const uint64_t value = is_number ? strtoull(text, NULL, 10) : 0;
+    if (!is_number || value < minimum || value > maximum)
+        return usage_error(invocation,
+                           "--%s must be a whole number from %llu to %llu, got \"%s\"",
+                           flag_name(invocation, flag), (unsigned long long)minimum,
+                           (unsigned long long)maximum, text);
+    *number = value;
     return 0;
 }
 

@@ -60,6 +60,15 @@ static const struct option_flag grade_flags[] = {
     {FLAG_SHOW, "show", 0, NULL, NULL, "show the answers that were wrong"},
     {0},
 };
+static const struct option_flag ab_flags[] = {
+    {FLAG_A, "a", 0, "POLICY", NULL, "the one policy: a name, or a file [greedy]"},
+    {FLAG_B, "b", 0, "POLICY", NULL, "the other [the policy of the settings]"},
+    {FLAG_ROUNDS, "rounds", 0, "N", NULL, "answers to each prompt by each of them [2]"},
+    {FLAG_IGNORE_EOS, "ignore-eos", 0, NULL, NULL, "go on after a token that ends an answer"},
+    {FLAG_OUTPUT, "output", 'o', "FORMAT", answer_outputs, "a table as text, or json"},
+    {FLAG_JSON, "json", 0, NULL, NULL, "as --output=json"},
+    {0},
+};
 static const struct option_flag tokenizer_flags[] = {
     {FLAG_DATA, "data", 0, "FILE", NULL,
      "a text, or in .jsonl texts, to learn from; more files may follow"},
@@ -160,6 +169,10 @@ const struct subcommand subcommands[] = {
     {"grade", SYNOPSES("--model FILE [--draft FILE] [OPTION]... QUESTIONS.jsonl"),
      "Grade a model's answers to held-out questions, and its drafts.", SETTINGS("engine"),
      grade_flags, 1, subcommand_grade},
+    {"ab", SYNOPSES("--a POLICY --b POLICY [OPTION]... PROMPTS.jsonl | TEXT..."),
+     "Compare two decode policies over many prompts.",
+     SETTINGS("engine", "sampling", "system", "think", "max_tokens", "draft_model"), ab_flags,
+     1 << 20, subcommand_ab},
     {"tokenizer", SYNOPSES("--data FILE... --size N --out FILE [OPTION]..."),
      "Train a vocabulary on texts.", NULL, tokenizer_flags, 1 << 20, subcommand_tokenizer},
     {"quantize", SYNOPSES("IN OUT --type MIX [OPTION]..."),

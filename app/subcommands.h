@@ -22,6 +22,7 @@ int subcommand_info(struct invocation *invocation);
 int subcommand_models(struct invocation *invocation);
 int subcommand_config(struct invocation *invocation);
 int subcommand_grade(struct invocation *invocation);
+int subcommand_ab(struct invocation *invocation);
 int subcommand_tokenizer(struct invocation *invocation);
 int subcommand_quantize(struct invocation *invocation);
 int subcommand_dataset(struct invocation *invocation);
@@ -43,9 +44,20 @@ const char *invocation_model_that_answers(const struct invocation *invocation);
 /* Open it as the settings say; 0 or the exit code, told. */
 int invocation_open_model(const struct invocation *invocation, bool vocabulary_only,
                           struct model **model);
+/* The same, with the built-in model where none is named. */
+int invocation_open_model_that_answers(const struct invocation *invocation,
+                                       struct model **model);
 /* A session with room for n_context tokens, unless the settings say otherwise. */
 int invocation_new_session(const struct invocation *invocation, const struct model *model,
                            size_t n_context, struct session **session);
+/* The draft model of the settings; *model stays NULL where there is none.  0 or the exit code. */
+int invocation_open_draft(const struct invocation *invocation, struct model **model);
+/*
+ * The whole number of a flag of the command; *number stays where the flag is not given.  0, or the
+ * exit code with the problem told.
+ */
+int invocation_number(const struct invocation *invocation, enum flag flag, uint64_t minimum,
+                      uint64_t maximum, uint64_t *number);
 /* A message and exit code 2, with where to look. */
 int usage_error(const struct invocation *invocation, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
