@@ -87,7 +87,13 @@ static const struct option_flag dataset_flags[] = {
     {0},
 };
 static const struct option_flag bench_flags[] = {
+    {FLAG_ROUNDS, "rounds", 0, "N", NULL, "how often all is measured, in turns"},
+    {FLAG_TOKENS, "tokens", 0, "N", NULL,
+     "of an answer [128]; of a sequence [32]; in front of what verify measures [256]"},
+    {FLAG_DRAFT_COST, "draft-cost", 0, "MS", NULL,
+     "what a token of the scripted draft costs, milliseconds [0]"},
     {FLAG_OUTPUT, "output", 'o', "FORMAT", answer_outputs, "a table as text, or json"},
+    {FLAG_JSON, "json", 0, NULL, NULL, "as --output=json"},
     {0},
 };
 static const struct option_flag train_flags[] = {
@@ -181,9 +187,10 @@ const struct subcommand subcommands[] = {
     {"dataset", SYNOPSES("--out FOLDER [--size N] [--seed N]"),
      "Write the questions and answers that the built-in model is trained on.", NULL,
      dataset_flags, 0, subcommand_dataset},
-    {"bench", SYNOPSES("train [OPTION]..."),
-     "Measure this machine, and how much of it is reached.", SETTINGS("threads", "cpu"),
-     bench_flags, 1, subcommand_bench},
+    {"bench", SYNOPSES("policies [OPTION]...", "lanes [OPTION]...", "verify [OPTION]...",
+                       "train [OPTION]..."),
+     "Measure this machine, and how much of it is reached.",
+     SETTINGS("engine", "draft_model"), bench_flags, 1, subcommand_bench},
     {"train", SYNOPSES("--vocabulary FILE --out FILE [OPTION]... DATA...",
                        "--from MODEL --out FILE [OPTION]... DATA..."),
      "Train a small model, or train one further.",
