@@ -31,10 +31,9 @@ struct first_difference difference_of(const int32_t *a, size_t n_a, const int32_
     };
 }
 
-/* What plain steps say about the two tokens. */
-static enum status find_margin(struct first_difference *difference,
-                               const struct answer_start *start, const struct model *model,
-                               const struct timed_answer *answer, struct error *error)
+enum status difference_weigh(struct first_difference *difference,
+                             const struct answer_start *start, const struct model *model,
+                             const int32_t *answer, struct error *error)
 {
     float *logits;
     enum status status;
@@ -46,7 +45,7 @@ static enum status find_margin(struct first_difference *difference,
     if (status == STATUS_OK)
         status = session_eval(start->session, &start->last, 1, 1, logits, NULL, error);
     for (size_t i = 0; i < difference->at && status == STATUS_OK; i++)
-        status = session_eval(start->session, &answer->ids[i], 1, 1, logits, NULL, error);
+        status = session_eval(start->session, &answer[i], 1, 1, logits, NULL, error);
     if (status == STATUS_OK) {
         difference->margin =
             (double)logits[difference->ids[SIDE_A]] - (double)logits[difference->ids[SIDE_B]];
@@ -82,7 +81,7 @@ static enum status compare_round(struct comparison *comparison, size_t index,
         comparison->n_compared++;
     }
     if (!difference.identical)
-        status = find_margin(&difference, start, plan->prompts->model, a, error);
+        status = difference_weigh(&difference, start, plan->prompts->model, a->ids, error);
     if (!difference.identical && (prompt->n_rounds == 0 || prompt->difference.identical))
         prompt->difference = difference;
     prompt->n_rounds++;

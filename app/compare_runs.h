@@ -33,6 +33,14 @@ struct first_difference {
 struct first_difference difference_of(const int32_t *a, size_t n_a, const int32_t *b,
                                       size_t n_b);
 
+/*
+ * Its margin: plain steps along the equal tokens of `answer`, from the state behind the prompt.
+ * None where one of the texts ends.  Errors: as session_eval().
+ */
+enum status difference_weigh(struct first_difference *difference,
+                             const struct answer_start *start, const struct model *model,
+                             const int32_t *answer, struct error *error);
+
 struct compared_prompt {
     const struct prompt *prompt;        /* borrows */
     size_t n_tokens;                    /* of A's answer in the first round */
