@@ -69,6 +69,12 @@ static const struct option_flag ab_flags[] = {
     {FLAG_JSON, "json", 0, NULL, NULL, "as --output=json"},
     {0},
 };
+static const struct option_flag selfcheck_flags[] = {
+    {FLAG_TOKENS, "tokens", 0, "N", NULL, "of the text that is compared [by the model's size]"},
+    {FLAG_OUTPUT, "output", 'o', "FORMAT", answer_outputs, "lines of text, or json"},
+    {FLAG_JSON, "json", 0, NULL, NULL, "as --output=json"},
+    {0},
+};
 static const struct option_flag tokenizer_flags[] = {
     {FLAG_DATA, "data", 0, "FILE", NULL,
      "a text, or in .jsonl texts, to learn from; more files may follow"},
@@ -179,6 +185,9 @@ const struct subcommand subcommands[] = {
      "Compare two decode policies over many prompts.",
      SETTINGS("engine", "sampling", "system", "think", "max_tokens", "draft_model"), ab_flags,
      1 << 20, subcommand_ab},
+    {"selfcheck", SYNOPSES("[--model FILE] [--draft-model FILE] [OPTION]..."),
+     "Prove that every way of computing gives the same.", SETTINGS("engine", "draft_model"),
+     selfcheck_flags, 0, subcommand_selfcheck},
     {"tokenizer", SYNOPSES("--data FILE... --size N --out FILE [OPTION]..."),
      "Train a vocabulary on texts.", NULL, tokenizer_flags, 1 << 20, subcommand_tokenizer},
     {"quantize", SYNOPSES("IN OUT --type MIX [OPTION]..."),

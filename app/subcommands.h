@@ -23,6 +23,7 @@ int subcommand_models(struct invocation *invocation);
 int subcommand_config(struct invocation *invocation);
 int subcommand_grade(struct invocation *invocation);
 int subcommand_ab(struct invocation *invocation);
+int subcommand_selfcheck(struct invocation *invocation);
 int subcommand_tokenizer(struct invocation *invocation);
 int subcommand_quantize(struct invocation *invocation);
 int subcommand_dataset(struct invocation *invocation);
