@@ -7,143 +7,13 @@
  * the window.  Only the 16 colours of the terminal and its own background are used, and no
  * state is told by colour alone.
  */
-#include "ui/internal.h"
+#include "ui/draw.h"
+#include "ui/paint.h"
 
-#include <limits.h>
-#include <stdlib.h>
 #include <string.h>
-#include <wchar.h>
-
-#define NCURSES_WIDECHAR 1
-#include <curses.h>
 
 static const char frame_begin[] = "\033[?2026h";
 static const char frame_end[] = "\033[?2026l";
-
-/* Drawing text ----------------------------------------------------------------------------- */
-
-static attr_t color_of(const struct screen *screen, enum color_pair pair)
-{
-    return screen->color ? (attr_t)COLOR_PAIR(pair) : 0;
-}
-
-/* What a character set without the code point shows in its place. */
-static char stand_in(uint32_t c)
-{
-    switch (c) {
-    case 0x00A0: return ' ';
-    case 0x2018:
-    case 0x2019:
-    case 0x201A: return '\'';
-    case 0x201C:
-    case 0x201D:
-    case 0x201E: return '"';
-    case 0x2010:
-    case 0x2011:
-    case 0x2012:
-    case 0x2013:
-    case 0x2014:
-    case 0x2212: return '-';
-    case 0x2022:
-    case 0x00B7: return '*';
-    case 0x2026: return '.';
-    case 0x00D7: return 'x';
-    default: return '?';
-    }
-}
-
-/* Can the terminal's character set say it, in as many columns as the layout gave it? */
-static bool is_sayable(const struct screen *screen, const struct text_cluster *cluster)
-{
-    if (screen->utf8)
-        return true;
-    char bytes[MB_LEN_MAX];
-    mbstate_t state = {0};
-    return wcrtomb(bytes, (wchar_t)cluster->first, &state) != (size_t)-1 &&
-           wcwidth((wchar_t)cluster->first) == cluster->columns;
-}
-
-static void draw_cluster(const struct screen *screen, int row, int column, int columns,
-                         const struct text_cluster *cluster, attr_t attributes)
-{
-    wchar_t shown[TEXT_CELL_CODE_POINTS + 1] = {0};
-    int n_shown = cluster->n_shown;
-    if (cluster->columns > columns || !is_sayable(screen, cluster)) {
-        char sign = cluster->columns > columns ? '?' : stand_in(cluster->first);
-        for (int i = 0; i < columns; i++)
-            mvaddch(row, column + i, (chtype)sign | attributes);
-        return;
-    }
-    if (!screen->utf8)
-        n_shown = 1;
-    for (int i = 0; i < n_shown; i++)
-        shown[i] = (wchar_t)cluster->shown[i];
-    cchar_t cell;
-    if (setcchar(&cell, shown, attributes & ~(attr_t)A_COLOR, (short)PAIR_NUMBER(attributes),
-                 NULL) == OK)
-        mvadd_wch(row, column, &cell);
-}
-
-/* Filtered text from `column`, cut at `limit`; tabs count from `origin`.  Returns the column
- * behind it. */
-static int draw_text(const struct screen *screen, int row, int column, int limit,
-                     const char *text, size_t n_bytes, attr_t attributes)
-{
-    int origin = column;
-    size_t at = 0;
-    attrset((int)attributes);
-    while (at < n_bytes && column < limit) {
-        size_t run = at;
-        while (run < n_bytes && text[run] >= 0x20 && text[run] < 0x7F)
-            run++;
-        /* The last one of a run may be the base of marks. */
-        if (run < n_bytes && run > at && (text[run] & 0x80) != 0)
-            run--;
-        if (run > at) {
-            int n = run - at < (size_t)(limit - column) ? (int)(run - at) : limit - column;
-            mvaddnstr(row, column, text + at, n);
-            column += n;
-            at = run;
-            continue;
-        }
-        struct text_cluster cluster;
-        text_cluster_at(text + at, n_bytes - at, &cluster);
-        int columns = layout_cluster_columns(&cluster, column - origin, limit - origin);
-        if (columns > limit - column)
-            break;
-        if (cluster.first == '\t')
-            mvhline(row, column, ' ' | attributes, columns);
-        else
-            draw_cluster(screen, row, column, columns, &cluster, attributes);
-        column += columns;
-        at += cluster.n_bytes;
-    }
-    return column;
-}
-
-static void clear_from(int row, int column, int n_columns)
-{
-    attrset(A_NORMAL);
-    if (column < n_columns) {
-        move(row, column);
-        clrtoeol();
-    }
-}
-
-static void draw_line(const struct screen *screen, int row, const char *text, attr_t attributes)
-{
-    int end = draw_text(screen, row, 0, screen->n_columns, text, strlen(text), attributes);
-    clear_from(row, end, screen->n_columns);
-}
-
-static void draw_rule(const struct screen *screen, int row)
-{
-    cchar_t line;
-    if (screen->ascii || setcchar(&line, L"\u2500", A_DIM, 0, NULL) != OK)
-        mvhline(row, 0, '-' | A_DIM, screen->n_columns);
-    else
-        mvhline_set(row, 0, &line, screen->n_columns);
-}
 
 /* Drawing the parts ------------------------------------------------------------------------ */
 
@@ -153,19 +23,19 @@ struct look {
     bool every_row;   /* the sign stands before each row */
 };
 
-static struct look look_of(const struct ui *ui, const struct transcript_row *row)
+static struct look look_of(const struct screen *screen, const struct transcript *transcript,
+                           const struct transcript_row *row)
 {
-    const struct screen *screen = &ui->screen;
-    bool compact = ui->transcript.style == TRANSCRIPT_COMPACT;
+    bool compact = transcript->style == TRANSCRIPT_COMPACT;
     struct look look = {0};
     switch (row->block->kind) {
     case UI_BLOCK_USER:
         look.sign = compact ? ">" : NULL;
-        look.sign_attributes = A_BOLD | color_of(screen, PAIR_USER);
+        look.sign_attributes = A_BOLD | paint_color(screen, PAIR_USER);
         break;
     case UI_BLOCK_ANSWER:
         look.sign = compact ? "*" : NULL;
-        look.sign_attributes = A_BOLD | color_of(screen, PAIR_ANSWER);
+        look.sign_attributes = A_BOLD | paint_color(screen, PAIR_ANSWER);
         break;
     case UI_BLOCK_THINKING:
         look.text = look.sign_attributes = A_DIM;
@@ -174,55 +44,57 @@ static struct look look_of(const struct ui *ui, const struct transcript_row *row
         break;
     case UI_BLOCK_NOTICE:
         look.sign = "-";
-        look.sign_attributes = A_BOLD | color_of(screen, PAIR_ACCENT);
+        look.sign_attributes = A_BOLD | paint_color(screen, PAIR_ACCENT);
         break;
     case UI_BLOCK_ERROR:
         look.sign = "!";
-        look.sign_attributes = look.text = A_BOLD | color_of(screen, PAIR_ERROR);
+        look.sign_attributes = look.text = A_BOLD | paint_color(screen, PAIR_ERROR);
         break;
     }
     return look;
 }
 
-static int draw_folded(const struct ui *ui, int y, const struct transcript_row *row)
+static int draw_folded(const struct screen *screen, int y, int column, int limit,
+                       const struct transcript_row *row)
 {
-    const struct screen *screen = &ui->screen;
     static const char how[] = " - Alt-T unfolds";
-    int limit = screen->n_columns, column = row->indent;
     int wanted = column + 2 + ui_text_columns(row->text, row->n_bytes);
     bool is_thinking = row->block->kind == UI_BLOCK_THINKING;
-    column = draw_text(screen, y, column, limit, "[", 1, A_DIM);
-    column = draw_text(screen, y, column, limit - 1, row->text, row->n_bytes, A_DIM);
+    column = paint_text(screen, y, column, limit, "[", 1, A_DIM);
+    column = paint_text(screen, y, column, limit - 1, row->text, row->n_bytes, A_DIM);
     if (is_thinking && wanted + (int)sizeof how <= limit)
-        column = draw_text(screen, y, column, limit - 1, how, sizeof how - 1, A_DIM);
-    return draw_text(screen, y, column, limit, "]", 1, A_DIM);
+        column = paint_text(screen, y, column, limit - 1, how, sizeof how - 1, A_DIM);
+    return paint_text(screen, y, column, limit, "]", 1, A_DIM);
 }
 
-static void draw_row(const struct ui *ui, int y, const struct transcript_row *row)
+static void draw_row(const struct ui *ui, const struct transcript *transcript, int y,
+                     struct area area, const struct transcript_row *row)
 {
     const struct screen *screen = &ui->screen;
-    struct look look = look_of(ui, row);
-    int column = 0, limit = screen->n_columns;
+    struct look look = look_of(screen, transcript, row);
+    int limit = area.left + area.columns, column = area.left + row->indent;
     bool has_sign = row->indent > 1 && look.sign != NULL && row->part == TRANSCRIPT_BODY &&
                     (look.every_row || row->is_first);
     if (row->part == TRANSCRIPT_SPACER) {
-        clear_from(y, 0, limit);
+        paint_blank(screen, y, area.left, limit);
         return;
     }
-    mvhline(y, 0, ' ', row->indent);
+    paint_blank(screen, y, area.left, column < limit ? column : limit);
     if (has_sign)
-        draw_text(screen, y, 1, limit, look.sign, strlen(look.sign), look.sign_attributes);
+        paint_text(screen, y, area.left + 1, limit, look.sign, strlen(look.sign),
+                   look.sign_attributes);
     switch (row->part) {
     case TRANSCRIPT_HEADING:
-        column = draw_text(screen, y, row->indent, limit, row->text, row->n_bytes,
-                           A_BOLD | look.sign_attributes);
+        column = paint_text(screen, y, column, limit, row->text, row->n_bytes,
+                            A_BOLD | look.sign_attributes);
         break;
-    case TRANSCRIPT_FOLD: column = draw_folded(ui, y, row); break;
+    case TRANSCRIPT_FOLD: column = draw_folded(screen, y, column, limit, row); break;
     default:
-        column = draw_text(screen, y, row->indent, limit, row->text, row->n_bytes, look.text);
+        column = paint_marked_text(screen, y, column, limit, row->text, row->n_bytes, look.text,
+                                   ui->show_marks ? &row->block->marks : NULL, row->offset);
         break;
     }
-    clear_from(y, column, limit);
+    paint_blank(screen, y, column, limit);
 }
 
 static bool shows_already(struct drawn_row *drawn, const struct transcript_row *row)
@@ -240,29 +112,30 @@ static bool shows_already(struct drawn_row *drawn, const struct transcript_row *
     return same;
 }
 
-static void draw_transcript(struct ui *ui, int n_covered)
+void draw_rows(struct ui *ui, const struct transcript *transcript, const struct view *view,
+               struct area area, int covered_from, struct drawn_row *drawn)
 {
-    struct screen *screen = &ui->screen;
-    const struct regions *r = &screen->regions;
+    const struct screen *screen = &ui->screen;
+    int limit = area.left + area.columns;
     char note[96];
-    view_note(&ui->view, &ui->transcript, r->transcript, note, sizeof note);
-    size_t top = view_top(&ui->view, &ui->transcript, r->transcript);
-    for (int i = 0; i < r->transcript; i++) {
-        int y = r->transcript_top + i;
+    view_note(view, transcript, area.rows, note, sizeof note);
+    size_t top = view_top(view, transcript, area.rows);
+    for (int i = 0; i < area.rows; i++) {
+        int y = area.top + i;
         struct transcript_row row;
-        if (i >= r->transcript - n_covered) {
-            screen->drawn[y].known = false;
-        } else if (i == r->transcript - 1 && note[0] != '\0') {
-            screen->drawn[y].known = false;
-            int space = (screen->n_columns - (int)strlen(note)) / 2;
-            clear_from(y, 0, screen->n_columns);
-            draw_text(screen, y, space > 0 ? space : 0, screen->n_columns, note, strlen(note),
-                      A_REVERSE);
-        } else if (!transcript_row(&ui->transcript, top + (size_t)i, &row)) {
-            screen->drawn[y].known = false;
-            clear_from(y, 0, screen->n_columns);
-        } else if (!shows_already(&screen->drawn[y], &row)) {
-            draw_row(ui, y, &row);
+        if (y >= covered_from) {
+            drawn[y].known = false;
+        } else if (i == area.rows - 1 && note[0] != '\0') {
+            drawn[y].known = false;
+            int space = (area.columns - (int)strlen(note)) / 2;
+            paint_blank(screen, y, area.left, limit);
+            paint_text(screen, y, area.left + (space > 0 ? space : 0), limit, note,
+                       strlen(note), A_REVERSE);
+        } else if (!transcript_row(transcript, top + (size_t)i, &row)) {
+            drawn[y].known = false;
+            paint_blank(screen, y, area.left, limit);
+        } else if (!shows_already(&drawn[y], &row)) {
+            draw_row(ui, transcript, y, area, &row);
         }
     }
 }
@@ -271,7 +144,7 @@ static void draw_popup(const struct ui *ui, int n_rows)
 {
     const struct screen *screen = &ui->screen;
     const struct popup *popup = &ui->input.popup;
-    int bottom = screen->regions.transcript_top + screen->regions.transcript, width = 0;
+    int bottom = screen->arrangement.menu_bottom, width = 0;
     bool cut = popup->n_candidates > (size_t)n_rows;
     for (size_t i = 0; i < popup->n_candidates; i++) {
         const char *text = popup->candidates[i].shown;
@@ -280,50 +153,51 @@ static void draw_popup(const struct ui *ui, int n_rows)
     }
     for (int i = 0; i < n_rows; i++) {
         int y = bottom - n_rows + i;
-        clear_from(y, 0, screen->n_columns);
+        paint_blank(screen, y, 0, screen->n_columns);
         if (cut && i == n_rows - 1) {
             char more[64];
             snprintf(more, sizeof more, "   ... %zu more", popup->n_candidates - (size_t)i);
-            draw_text(screen, y, 0, screen->n_columns, more, strlen(more), A_DIM);
+            paint_text(screen, y, 0, screen->n_columns, more, strlen(more), A_DIM);
             break;
         }
         const struct candidate *candidate = &popup->candidates[i];
-        draw_text(screen, y, 3, screen->n_columns, candidate->shown, strlen(candidate->shown),
-                  A_BOLD);
+        paint_text(screen, y, 3, screen->n_columns, candidate->shown, strlen(candidate->shown),
+                   A_BOLD);
         int at = 3 + width + 2, limit = screen->n_columns;
         const char *about = candidate->description != NULL ? candidate->description : "";
         bool is_long = at + ui_text_columns(about, strlen(about)) > limit;
-        int end = draw_text(screen, y, at, is_long ? limit - 1 : limit, about, strlen(about),
-                            A_NORMAL);
+        int end = paint_text(screen, y, at, is_long ? limit - 1 : limit, about, strlen(about),
+                             A_NORMAL);
         if (is_long && end < limit)
-            draw_text(screen, y, end, limit, screen->ascii ? "." : "\u2026",
-                      screen->ascii ? 1 : 3, A_NORMAL);
+            paint_text(screen, y, end, limit, screen->ascii ? "." : "\u2026",
+                       screen->ascii ? 1 : 3, A_NORMAL);
     }
 }
 
 static void draw_frame_lines(const struct ui *ui)
 {
     const struct screen *screen = &ui->screen;
-    const struct regions *r = &screen->regions;
+    const struct regions *r = &screen->arrangement.regions;
     char lines[2][STATUS_LINE];
-    if (r->header > 0) {
+    bool covered = ui->panel.open && screen->arrangement.panel.area.top < r->transcript_top;
+    if (r->header > 0 && !covered) {
         status_header(&ui->status, screen->n_columns, lines[0]);
-        draw_line(screen, 0, lines[0], A_BOLD);
+        paint_line(screen, 0, 0, screen->n_columns, lines[0], A_BOLD);
     }
-    if (r->upper_rule > 0)
-        draw_rule(screen, r->header);
+    if (r->upper_rule > 0 && !covered)
+        paint_rule(screen, r->header, 0, screen->n_columns);
     if (r->lower_rule > 0)
-        draw_rule(screen, r->transcript_top + r->transcript);
+        paint_rule(screen, r->transcript_top + r->transcript, 0, screen->n_columns);
     if (r->status == 0)
         return;
     status_lines(&ui->status, screen->n_columns, r->status, screen->ascii, lines);
-    draw_line(screen, r->status_top, lines[0], A_NORMAL);
+    paint_line(screen, r->status_top, 0, screen->n_columns, lines[0], A_NORMAL);
     if (r->status > 1)
-        draw_line(screen, r->status_top + 1, lines[1], A_DIM);
+        paint_line(screen, r->status_top + 1, 0, screen->n_columns, lines[1], A_DIM);
     if (ui->hint[0] != '\0') {
         int y = r->status_top + r->status - 1;
-        clear_from(y, 0, screen->n_columns);
-        draw_text(screen, y, 1, screen->n_columns, ui->hint, strlen(ui->hint), A_BOLD);
+        paint_blank(screen, y, 0, screen->n_columns);
+        paint_text(screen, y, 1, screen->n_columns, ui->hint, strlen(ui->hint), A_BOLD);
     }
 }
 
@@ -331,23 +205,23 @@ static void draw_frame_lines(const struct ui *ui)
 static void draw_input(struct ui *ui, int *cursor_row)
 {
     const struct screen *screen = &ui->screen;
-    const struct regions *r = &screen->regions;
+    const struct regions *r = &screen->arrangement.regions;
     const struct input_image *image = &ui->input.image;
     int first = image->cursor_row >= r->input ? image->cursor_row - r->input + 1 : 0;
     *cursor_row = image->cursor_row - first;
     for (int i = 0; i < r->input; i++) {
         int y = r->input_top + i;
         size_t row = (size_t)(first + i);
-        clear_from(y, 0, screen->n_columns);
+        paint_blank(screen, y, 0, screen->n_columns);
         if (row == 0)
-            draw_text(screen, y, 0, screen->n_columns, image->prompt.bytes,
-                      image->prompt.n_bytes, A_BOLD);
+            paint_text(screen, y, 0, screen->n_columns, image->prompt.bytes,
+                       image->prompt.n_bytes, A_BOLD);
         if (row >= image->layout.n_rows)
             continue;
         const struct layout_row *laid_out = &image->layout.rows[row];
         const char *text = image->text.bytes + laid_out->start;
-        int column = draw_text(screen, y, image->indent, screen->n_columns, text,
-                               laid_out->n_shown, A_NORMAL);
+        int column = paint_text(screen, y, image->indent, screen->n_columns, text,
+                                laid_out->n_shown, A_NORMAL);
         (void)column;
         /* The marked part once more, reversed. */
         size_t from = image->mark_from > laid_out->start ? image->mark_from : laid_out->start;
@@ -356,26 +230,60 @@ static void draw_input(struct ui *ui, int *cursor_row)
         if (from < to) {
             column =
                 image->indent + layout_column_at(&image->layout, image->text.bytes, row, from);
-            draw_text(screen, y, column, screen->n_columns, image->text.bytes + from, to - from,
-                      A_REVERSE);
+            paint_text(screen, y, column, screen->n_columns, image->text.bytes + from,
+                       to - from, A_REVERSE);
         }
     }
 }
 
 static void forget_drawn(struct screen *screen)
 {
-    for (int y = 0; y < screen->n_rows; y++)
+    for (int y = 0; y < screen->n_rows * UI_PANE_COUNT; y++)
         screen->drawn[y].known = false;
 }
 
 static int popup_rows(const struct ui *ui)
 {
     const struct popup *popup = &ui->input.popup;
-    int limit = ui->screen.regions.transcript;
+    int limit = ui->screen.arrangement.regions.transcript;
     if (!popup->open || popup->n_candidates == 0 || limit < 2)
         return 0;
     limit = limit > 10 ? 10 : limit;
     return popup->n_candidates < (size_t)limit ? (int)popup->n_candidates : limit;
+}
+
+/* The parts over the input line; the cursor's place when one of them takes the keys. */
+static void draw_parts(struct ui *ui, int *cursor_row, int *cursor_column)
+{
+    struct screen *screen = &ui->screen;
+    int n_popup = popup_rows(ui), n_menu = menu_rows(ui);
+    int covered_from = screen->arrangement.menu_bottom - (n_menu > 0 ? n_menu : n_popup);
+    draw_frame_lines(ui);
+    if (ui->panel.open || !ui->split.open)
+        draw_rows(ui, &ui->transcript, &ui->view, screen->arrangement.transcript, covered_from,
+                  screen->drawn);
+    if (ui->panel.open)
+        draw_panel(ui, cursor_row, cursor_column);
+    else if (ui->split.open)
+        draw_split(ui, covered_from, cursor_row, cursor_column);
+    if (n_menu > 0)
+        draw_menu(ui, n_menu, cursor_row, cursor_column);
+    else if (n_popup > 0)
+        draw_popup(ui, n_popup);
+}
+
+/* Wrap the texts for the places they have. */
+static void settle(struct ui *ui)
+{
+    const struct arrangement *arrangement = &ui->screen.arrangement;
+    if (ui->split.open)
+        split_update(&ui->split, &arrangement->split);
+    if (arrangement->transcript.rows < 1)
+        return;
+    transcript_set_shape(&ui->transcript, arrangement->transcript.columns,
+                         arrangement->regions.style);
+    transcript_update(&ui->transcript);
+    view_settle(&ui->view, &ui->transcript, arrangement->transcript.rows);
 }
 
 void screen_draw(struct ui *ui, bool whole)
@@ -384,27 +292,23 @@ void screen_draw(struct ui *ui, bool whole)
     if (!screen->taken || screen->abandoned || screen->drawn == NULL)
         return;
     input_lay_out(ui, screen->n_columns);
-    struct regions regions =
-        regions_of(screen->n_rows, screen->n_columns, ui->input.image.n_rows);
-    if (memcmp(&regions, &screen->regions, sizeof regions) != 0 || whole)
+    struct arrangement now = arrangement_of(ui);
+    if (memcmp(&now, &screen->arrangement, sizeof now) != 0 || whole) {
         forget_drawn(screen);
-    if (whole) {
         erase();
-        clearok(curscr, TRUE);
     }
-    screen->regions = regions;
-    transcript_set_shape(&ui->transcript, screen->n_columns, regions.style);
-    transcript_update(&ui->transcript);
-    view_settle(&ui->view, &ui->transcript, regions.transcript);
-    int n_popup = popup_rows(ui), cursor_row;
-    draw_transcript(ui, n_popup);
-    if (n_popup > 0)
-        draw_popup(ui, n_popup);
-    draw_frame_lines(ui);
-    draw_input(ui, &cursor_row);
-    int column = ui->input.image.cursor_column;
-    move(regions.input_top + cursor_row,
-         column < screen->n_columns ? column : screen->n_columns - 1);
+    screen->arrangement = now;
+    if (ui->forget_drawn)
+        forget_drawn(screen);
+    ui->forget_drawn = false;
+    if (whole)
+        clearok(curscr, TRUE);
+    settle(ui);
+    int row = 0, column = ui->input.image.cursor_column, cursor_row, cursor_column = column;
+    draw_input(ui, &row);
+    cursor_row = screen->arrangement.regions.input_top + row;
+    draw_parts(ui, &cursor_row, &cursor_column);
+    move(cursor_row, cursor_column < screen->n_columns ? cursor_column : screen->n_columns - 1);
     wnoutrefresh(stdscr);
     screen_write(screen, frame_begin);
     doupdate();

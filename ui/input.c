@@ -84,15 +84,6 @@ static void line_is_there(char *line)
 
 /* Completion ------------------------------------------------------------------------------- */
 
-static char *filtered_copy(const char *text)
-{
-    size_t room = ui_filter_room(strlen(text)) + 1;
-    char *copy = malloc(room);
-    if (copy != NULL)
-        ui_filter_line(text, strlen(text), copy, room);
-    return copy;
-}
-
 static void popup_clear(struct popup *popup)
 {
     for (size_t i = 0; i < popup->n_candidates; i++) {
@@ -116,9 +107,9 @@ static void popup_add(void *adder, const char *text, const char *description)
         popup->candidates = more;
         popup->capacity = capacity;
     }
-    struct candidate candidate = {.text = strdup(text), .shown = filtered_copy(text)};
+    struct candidate candidate = {.text = strdup(text), .shown = text_filtered_line(text)};
     if (description != NULL)
-        candidate.description = filtered_copy(description);
+        candidate.description = text_filtered_line(description);
     if (candidate.text == NULL || candidate.shown == NULL) {
         free(candidate.text);
         free(candidate.shown);
@@ -408,6 +399,7 @@ static bool is_typing(const struct keys_token *key)
 void input_key(struct ui *ui, const struct keys_token *key)
 {
     bool popup_was_open = ui->input.popup.open;
+    int number;
     ui->input.popup.open = false;
     line_changed();
     switch (key->type) {
@@ -422,8 +414,10 @@ void input_key(struct ui *ui, const struct keys_token *key)
     case KEYS_NEWLINE: insert("\n", 1); break;
     case KEYS_PASTE: paste(ui, key->bytes, key->n_bytes); break;
     case KEYS_SEQUENCE:
-        if (is_bound(key->bytes, key->n_bytes))
+        if (is_bound(key->bytes, key->n_bytes)) /* inputrc has the last word */
             feed(ui, key->bytes, key->n_bytes);
+        else if (keys_name(key, &number) == KEYS_FUNCTION)
+            ui_event_add_number(ui, UI_FUNCTION, number);
         else
             feed_unbound(ui, key->bytes, key->n_bytes);
         break;

@@ -3,7 +3,8 @@
  *
  *   ui.c      the public functions: events, frame clock, what changed
  *   screen.c  takes the terminal and gives it back
- *   draw.c    what is on the screen
+ *   views.c   panel, menu, split view: the public functions, and their keys
+ *   draw.c    what is on the screen; draw_views.c the parts of views.c, paint.c their text
  *   input.c   readline: takes whole keys, holds the edit buffer
  *   editing.c functions of readline that are ours, and the keys they are bound to
  *   script.c  scripted keys
@@ -12,6 +13,9 @@
 #define UI_INTERNAL_H
 
 #include "ui/keys.h"
+#include "ui/menu.h"
+#include "ui/panel.h"
+#include "ui/split.h"
 #include "ui/status.h"
 #include "ui/transcript.h"
 #include "ui/view.h"
@@ -29,6 +33,15 @@ struct drawn_row {
     size_t block, body_row, n_bytes;
 };
 
+/* Who has which part of the screen. */
+struct arrangement {
+    struct regions regions;
+    struct area transcript; /* 0 rows: it is covered */
+    struct panel_shape panel;
+    struct split_shape split;
+    int menu_bottom; /* the row under a menu or a list of candidates */
+};
+
 struct screen {
     int fd_in, fd_out; /* owned; opened apart: reading does not block, writing does */
     FILE *in, *out;    /* owned; what newterm() wants */
@@ -38,8 +51,8 @@ struct screen {
     bool abandoned; /* the terminal is gone */
     bool utf8, ascii, color;
     int n_rows, n_columns;
-    struct regions regions;
-    struct drawn_row *drawn; /* owned; n_rows of them */
+    struct arrangement arrangement; /* as it was drawn */
+    struct drawn_row *drawn;        /* owned; n_rows of them for each pane */
 };
 
 /* The input line --------------------------------------------------------------------------- */
@@ -106,6 +119,11 @@ struct ui {
     struct script script;
     struct transcript transcript;
     struct view view;
+    struct panel panel;
+    struct menu menu;
+    struct split split;
+    bool show_marks;
+    bool forget_drawn; /* rows show something else now, though their text is the same */
     struct ui_status status;
     char hint[256]; /* filtered; "": none */
     int64_t hint_until_ms;
@@ -120,12 +138,28 @@ struct ui {
 
 int64_t ui_now_ms(void);
 void ui_event_add(struct ui *ui, enum ui_event_type type, const char *text, size_t n_bytes);
+void ui_event_add_number(struct ui *ui, enum ui_event_type type, int number);
 /* Scroll by rows, or pages for the keys. */
 void ui_scroll(struct ui *ui, long rows);
 int ui_page_rows(const struct ui *ui);
 
 /* Pairs of colours; 0 is the terminal's own. */
-enum color_pair { PAIR_USER = 1, PAIR_ANSWER, PAIR_ERROR, PAIR_ACCENT };
+enum color_pair {
+    PAIR_USER = 1,
+    PAIR_ANSWER,
+    PAIR_ERROR,
+    PAIR_ACCENT,
+    PAIR_NGRAM,
+    PAIR_DRAFT,
+    PAIR_MTP
+};
+
+/* Does the panel, the split view or the menu take the keys? */
+bool views_take_keys(const struct ui *ui);
+void views_key(struct ui *ui, const struct keys_token *key);
+void views_close(struct ui *ui);
+/* As it would be drawn now; the edit buffer is laid out. */
+struct arrangement arrangement_of(const struct ui *ui);
 
 /* Open the terminal and see what it can; then take it.  readline starts in between, because
  * both it and curses read the terminal's description, and the last one must be curses. */

@@ -33,6 +33,21 @@ struct keys_token {
     size_t n_bytes;
 };
 
+/* Keys that have a name, whatever their terminal sends for them. */
+enum keys_name {
+    KEYS_NAMELESS,
+    KEYS_UP,
+    KEYS_DOWN,
+    KEYS_LEFT,
+    KEYS_RIGHT,
+    KEYS_PAGE_UP,
+    KEYS_PAGE_DOWN,
+    KEYS_HOME,
+    KEYS_END,
+    KEYS_BACK_TAB,
+    KEYS_FUNCTION /* without Shift, Alt or Ctrl */
+};
+
 struct keys {
     bool utf8;
     bool in_paste;
@@ -51,6 +66,8 @@ void keys_feed(struct keys *keys, const char *bytes, size_t n_bytes, int64_t now
 bool keys_next(struct keys *keys, int64_t now_ms, struct keys_token *token);
 /* Milliseconds until keys_next() would decide by time; -1: never. */
 int keys_timeout_ms(const struct keys *keys, int64_t now_ms);
+/* *number: of a function key. */
+enum keys_name keys_name(const struct keys_token *token, int *number);
 /* Text as a paste inserts it: CR and CR LF become newline, other controls are dropped, broken
  * bytes become U+FFFD.  Out of memory: false. */
 bool keys_clean_paste(const char *bytes, size_t n_bytes, struct text_buffer *out);

@@ -114,6 +114,9 @@ static void start_colors(struct screen *screen, enum ui_color color)
     init_pair(PAIR_ANSWER, COLOR_GREEN, (short)background);
     init_pair(PAIR_ERROR, COLOR_RED, (short)background);
     init_pair(PAIR_ACCENT, COLOR_YELLOW, (short)background);
+    init_pair(PAIR_NGRAM, COLOR_CYAN, (short)background);
+    init_pair(PAIR_DRAFT, COLOR_YELLOW, (short)background);
+    init_pair(PAIR_MTP, COLOR_MAGENTA, (short)background);
 }
 
 static bool open_files(struct screen *screen, const char *path, struct ui_error *error)
@@ -291,7 +294,7 @@ void screen_measure(struct ui *ui)
     int n_columns = believed(size.ws_col, screen->n_columns > 0 ? screen->n_columns : COLS);
     if (n_rows != LINES || n_columns != COLS)
         resizeterm(n_rows, n_columns);
-    struct drawn_row *drawn = calloc((size_t)n_rows, sizeof *drawn);
+    struct drawn_row *drawn = calloc((size_t)n_rows * UI_PANE_COUNT, sizeof *drawn);
     if (drawn != NULL) {
         free(screen->drawn);
         screen->drawn = drawn;

@@ -10,6 +10,7 @@
  *   \n  \j      Enter; Ctrl-J, which starts a new line in the input
  *   \e  \t  \b  Esc, or the start of an escape sequence; Tab; Backspace
  *   \cX         Ctrl-X, for a letter X
+ *   \f2         F2; a line of nothing but such keys and waits sends no Enter
  *   \\          a backslash
  *
  * "\e" and text behind it are one key (Alt); "\e\d100" is the Esc key.  A file without
@@ -70,7 +71,7 @@ bool keys_script_is_done(const struct script *script)
     return script->at >= script->n_bytes && script->wait_until_ms == 0 && !script->waits_idle;
 }
 
-/* Digits of \d. */
+/* Digits of \d and \f. */
 static int64_t read_number(struct script *script)
 {
     int64_t value = 0;
@@ -88,6 +89,17 @@ static void type(struct script *script, struct keys *keys, char byte, int64_t no
     script->line_has_keys = true;
 }
 
+/* A function key, as xterm sends it. */
+static void type_function(struct keys *keys, int64_t number, int64_t now_ms)
+{
+    static const char *const sequences[] = {
+        "\033OP",   "\033OQ",   "\033OR",   "\033OS",   "\033[15~", "\033[17~",
+        "\033[18~", "\033[19~", "\033[20~", "\033[21~", "\033[23~", "\033[24~",
+    };
+    if (number >= 1 && number <= (int64_t)(sizeof sequences / sizeof sequences[0]))
+        keys_feed(keys, sequences[number - 1], strlen(sequences[number - 1]), now_ms);
+}
+
 /* What stands behind a backslash; the place is on the character after it. */
 static void run_escape(struct script *script, struct keys *keys, int64_t now_ms)
 {
@@ -100,6 +112,7 @@ static void run_escape(struct script *script, struct keys *keys, int64_t now_ms)
         script->wait_until_ms = now_ms + SETTLE_MS;
         break;
     case 'd': script->wait_until_ms = now_ms + read_number(script); break;
+    case 'f': type_function(keys, read_number(script), now_ms); break;
     case 'n': type(script, keys, '\r', now_ms); break;
     case 'j': type(script, keys, '\n', now_ms); break;
     case 'e': type(script, keys, '\033', now_ms); break;

@@ -205,3 +205,12 @@ void text_buffer_release(struct text_buffer *buffer)
     free(buffer->bytes);
     *buffer = (struct text_buffer){0};
 }
+
+char *text_filtered_line(const char *text)
+{
+    size_t n_bytes = text == NULL ? 0 : strlen(text), room = ui_filter_room(n_bytes) + 1;
+    char *line = malloc(room);
+    if (line != NULL)
+        ui_filter_line(text, n_bytes, line, room);
+    return line;
+}

@@ -49,4 +49,7 @@ bool text_buffer_reserve(struct text_buffer *buffer, size_t n_more);
 bool text_buffer_append(struct text_buffer *buffer, const char *bytes, size_t n_bytes);
 void text_buffer_release(struct text_buffer *buffer);
 
+/* A copy on one line that passed the filter; NULL only when out of memory, NULL is "". */
+char *text_filtered_line(const char *text);
+
 #endif

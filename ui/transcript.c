@@ -12,14 +12,7 @@
 /* A filtered copy on one line; NULL for NULL, for "" and when out of memory. */
 static char *copy_line(const char *text)
 {
-    if (text == NULL || text[0] == '\0')
-        return NULL;
-    size_t n_bytes = strlen(text);
-    size_t room = ui_filter_room(n_bytes) + 1;
-    char *line = malloc(room);
-    if (line != NULL)
-        ui_filter_line(text, n_bytes, line, room);
-    return line;
+    return text == NULL || text[0] == '\0' ? NULL : text_filtered_line(text);
 }
 
 static void release_block(struct transcript_block *block)
@@ -28,6 +21,7 @@ static void release_block(struct transcript_block *block)
     free(block->summary);
     text_buffer_release(&block->text);
     layout_release(&block->layout);
+    marks_release(&block->marks);
 }
 
 static int text_columns(const struct transcript *transcript)
@@ -89,10 +83,17 @@ uint32_t transcript_add(struct transcript *transcript, enum ui_block_kind kind,
 void transcript_append(struct transcript *transcript, uint32_t number, const char *bytes,
                        size_t n_bytes)
 {
+    transcript_append_marked(transcript, number, bytes, n_bytes, UI_MARK_NONE);
+}
+
+void transcript_append_marked(struct transcript *transcript, uint32_t number, const char *bytes,
+                              size_t n_bytes, enum ui_mark mark)
+{
     struct transcript_block *block = find_block(transcript, number);
     if (block == NULL || n_bytes > SIZE_MAX / 8 ||
         !text_buffer_reserve(&block->text, ui_filter_room(n_bytes)))
         return;
+    marks_add(&block->marks, block->text.n_bytes, mark);
     block->text.n_bytes +=
         ui_filter_text(&block->filter, bytes, n_bytes, block->text.bytes + block->text.n_bytes);
     touch(transcript, block);
@@ -259,6 +260,7 @@ static void fill_body(const struct transcript_block *block, size_t row,
     const struct layout_row *laid_out = &block->layout.rows[block->first_body + row];
     out->part = TRANSCRIPT_BODY;
     out->body_row = block->first_body + row;
+    out->offset = laid_out->start;
     out->text = block->text.bytes + laid_out->start;
     out->n_bytes = laid_out->n_shown;
     out->is_first = row == 0;

@@ -11,6 +11,7 @@
 #define UI_TRANSCRIPT_H
 
 #include "ui/layout.h"
+#include "ui/marks.h"
 #include "ui/text.h"
 #include "ui/ui.h"
 
@@ -27,6 +28,7 @@ struct transcript_block {
     struct ui_filter filter;
     struct text_buffer text;
     struct layout layout;
+    struct marks marks; /* of the text */
     bool folded, finished;
     /* Rows: made by transcript_update(). */
     size_t first_row, n_rows;
@@ -65,6 +67,7 @@ struct transcript_row {
     const char *text; /* borrowed until the transcript changes */
     size_t n_bytes;
     size_t body_row; /* row of the layout, for TRANSCRIPT_BODY */
+    size_t offset;   /* of the text in the block's, for TRANSCRIPT_BODY */
     bool is_first;   /* of the block's text */
     int indent;
 };
@@ -83,6 +86,9 @@ uint32_t transcript_add(struct transcript *transcript, enum ui_block_kind kind,
                         const char *heading);
 void transcript_append(struct transcript *transcript, uint32_t block, const char *bytes,
                        size_t n_bytes);
+/* A character that is cut by the end of a piece has the mark of the piece that completes it. */
+void transcript_append_marked(struct transcript *transcript, uint32_t block, const char *bytes,
+                              size_t n_bytes, enum ui_mark mark);
 void transcript_finish(struct transcript *transcript, uint32_t block);
 void transcript_fold(struct transcript *transcript, uint32_t block, bool folded,
                      const char *summary);

@@ -83,6 +83,7 @@ void ui_close(struct ui **ui_pointer)
     *ui_pointer = NULL;
     screen_close(ui);
     input_close(ui);
+    views_close(ui);
     transcript_release(&ui->transcript);
     keys_script_release(&ui->script);
     for (size_t i = ui->event_at; i < ui->n_events; i++)
@@ -117,6 +118,21 @@ void ui_abandon(struct ui *ui)
 
 /* Events and keys -------------------------------------------------------------------------- */
 
+static void add_event(struct ui *ui, const struct ui_event *event)
+{
+    if (ui->n_events == ui->event_capacity) {
+        size_t capacity = ui->event_capacity * 2 + 8;
+        struct ui_event *events = realloc(ui->events, capacity * sizeof *events);
+        if (events == NULL) {
+            free(event->text);
+            return;
+        }
+        ui->events = events;
+        ui->event_capacity = capacity;
+    }
+    ui->events[ui->n_events++] = *event;
+}
+
 void ui_event_add(struct ui *ui, enum ui_event_type type, const char *text, size_t n_bytes)
 {
     struct ui_event event = {.type = type, .n_bytes = n_bytes};
@@ -127,17 +143,13 @@ void ui_event_add(struct ui *ui, enum ui_event_type type, const char *text, size
         memcpy(event.text, text, n_bytes);
         event.text[n_bytes] = '\0';
     }
-    if (ui->n_events == ui->event_capacity) {
-        size_t capacity = ui->event_capacity * 2 + 8;
-        struct ui_event *events = realloc(ui->events, capacity * sizeof *events);
-        if (events == NULL) {
-            free(event.text);
-            return;
-        }
-        ui->events = events;
-        ui->event_capacity = capacity;
-    }
-    ui->events[ui->n_events++] = event;
+    add_event(ui, &event);
+}
+
+void ui_event_add_number(struct ui *ui, enum ui_event_type type, int number)
+{
+    struct ui_event event = {.type = type, .number = number};
+    add_event(ui, &event);
 }
 
 int ui_fd(const struct ui *ui)
@@ -190,7 +202,10 @@ static bool handle_one(struct ui *ui)
     int64_t now = ui_now_ms();
     if (keys_next(&ui->input.keys, now, &key)) {
         ui->hint[0] = '\0';
-        input_key(ui, &key);
+        if (views_take_keys(ui))
+            views_key(ui, &key);
+        else
+            input_key(ui, &key);
         if (key.type == KEYS_PASTE && ui->input.keys.paste_cut)
             ui_hint(ui, "The paste was longer than 8 MB; its end was left out.");
         return true;
@@ -296,6 +311,21 @@ void ui_block_append(struct ui *ui, uint32_t block, const char *bytes, size_t n_
     transcript_append(&ui->transcript, block, bytes, n_bytes);
 }
 
+void ui_block_append_marked(struct ui *ui, uint32_t block, const char *bytes, size_t n_bytes,
+                            enum ui_mark mark)
+{
+    ui->dirty = true;
+    transcript_append_marked(&ui->transcript, block, bytes, n_bytes, mark);
+}
+
+void ui_show_marks(struct ui *ui, bool show)
+{
+    if (ui->show_marks == show)
+        return;
+    ui->show_marks = show;
+    ui->forget_drawn = ui->dirty = ui->dirty_by_key = true;
+}
+
 void ui_block_finish(struct ui *ui, uint32_t block)
 {
     ui->dirty = true;
@@ -324,13 +354,13 @@ void ui_transcript_clear(struct ui *ui)
 void ui_scroll(struct ui *ui, long rows)
 {
     transcript_update(&ui->transcript);
-    view_scroll(&ui->view, &ui->transcript, ui->screen.regions.transcript, rows);
+    view_scroll(&ui->view, &ui->transcript, ui->screen.arrangement.regions.transcript, rows);
     ui->dirty = ui->dirty_by_key = true;
 }
 
 int ui_page_rows(const struct ui *ui)
 {
-    int half = ui->screen.regions.transcript / 2;
+    int half = ui->screen.arrangement.regions.transcript / 2;
     return half > 1 ? half : 1;
 }
 

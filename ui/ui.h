@@ -204,18 +204,23 @@ bool ui_panel_open(const struct ui *ui);
 /* Columns that the panel's text has (would have). */
 int ui_panel_columns(const struct ui *ui);
 
-/* A list to choose from by arrows, Enter, a row's number or first letter. */
+/*
+ * A list over the input line, to choose from by arrows, Enter, a row's number or first letter.
+ * Esc closes it also while busy, and so does any function key.  It may be open over the others.
+ */
 struct ui_menu_row {
     const char *name, *description; /* raw; copied */
 };
 void ui_menu_show(struct ui *ui, const char *title, const struct ui_menu_row *rows,
                   size_t n_rows, size_t selected);
 void ui_menu_close(struct ui *ui);
+bool ui_menu_is_open(const struct ui *ui);
 
 /*
  * Two panes instead of the transcript: side by side from 80 columns on, else one above the other.
  * Each is a column of text that follows its end until it is scrolled; under them a table of lines
- * and a line of keys.
+ * and a line of keys.  Arrows and page keys scroll both panes, or the one that Tab chose.  A panel
+ * that is shown meanwhile covers it.
  */
 enum { UI_PANE_A, UI_PANE_B, UI_PANE_COUNT };
 void ui_split_open(struct ui *ui, const char *title);
@@ -224,6 +229,8 @@ void ui_split_title(struct ui *ui, const char *title);
 void ui_split_heading(struct ui *ui, int pane, const char *text);
 void ui_split_append(struct ui *ui, int pane, const char *bytes, size_t n_bytes,
                      enum ui_mark mark);
+/* No more bytes come: what the filter held is shown. */
+void ui_split_finish(struct ui *ui, int pane);
 void ui_split_clear(struct ui *ui, int pane);
 /* Lines under the panes, raw; "": none.  They get half of the screen at most. */
 void ui_split_table(struct ui *ui, const char *lines);

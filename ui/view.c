@@ -12,6 +12,9 @@
 #define COMPACT_COLUMNS 40
 #define STATUS_ROWS_MIN 4 /* the smallest screen that gives a row to the status */
 
+#define PANEL_BESIDE_COLUMNS 100 /* narrower: a page takes the whole width */
+#define PANEL_COLUMNS_MAX    100
+
 struct regions regions_of(int n_rows, int n_columns, int input_rows)
 {
     struct regions r = {.style = TRANSCRIPT_FULL};
@@ -34,6 +37,29 @@ struct regions regions_of(int n_rows, int n_columns, int input_rows)
     r.status_top = r.transcript_top + r.transcript + r.lower_rule;
     r.input_top = r.status_top + r.status;
     return r;
+}
+
+struct regions regions_of_split(int n_rows, int n_columns, struct area *split)
+{
+    struct regions r = {.style = TRANSCRIPT_BARE};
+    if (n_rows < 1)
+        n_rows = 1;
+    r.status = n_rows >= STATUS_ROWS_MIN;
+    r.input = n_rows >= FULL_ROWS;
+    r.status_top = n_rows - r.status - r.input;
+    r.input_top = r.status_top + r.status;
+    *split = (struct area){0, 0, r.status_top, n_columns};
+    return r;
+}
+
+struct area panel_area_of(const struct regions *regions, int n_columns)
+{
+    int bottom = regions->transcript_top + regions->transcript;
+    if (n_columns < PANEL_BESIDE_COLUMNS)
+        return (struct area){0, 0, bottom, n_columns};
+    int columns = n_columns / 2 < PANEL_COLUMNS_MAX ? n_columns / 2 : PANEL_COLUMNS_MAX;
+    return (struct area){regions->transcript_top, n_columns - columns, regions->transcript,
+                         columns};
 }
 
 static size_t last_top(const struct transcript *transcript, int height)
