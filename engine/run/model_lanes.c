@@ -153,7 +153,7 @@ static enum status end_lane(struct lanes_run *run, struct speaker *speaker,
     meter_statistics(&speaker->meter, statistics);
     if (speaker->policy != NULL)
         statistics->speculation = *policy_statistics(speaker->policy);
-    if (!model_policy_wants_draft(&lane->policy, wanted_of(run)->draft_path))
+    if (!run_wants_draft(&lane->policy, wanted_of(run)->draft_path))
         statistics->draft_prefill = 0;
     event.lane.lane = speaker->lane;
     event.lane.round = speaker->round;
@@ -386,7 +386,7 @@ static enum status answer_together(struct lanes_run *run, struct error *error)
 static const struct engine_lane *drafting_lane(const struct engine_request *wanted)
 {
     for (uint32_t i = 0; i < wanted->n_lanes && !wanted->together; i++)
-        if (model_policy_wants_draft(&wanted->lanes[i].policy, wanted->draft_path))
+        if (run_wants_draft(&wanted->lanes[i].policy, wanted->draft_path))
             return &wanted->lanes[i];
     return NULL;
 }

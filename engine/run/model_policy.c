@@ -9,17 +9,6 @@
 
 #include "engine/run/model_source.h"
 
-bool model_policy_wants_draft(const struct policy_settings *settings, const char *draft_path)
-{
-    bool named = false;
-
-    for (uint32_t i = 0; i < settings->n_sources; i++)
-        named = named || settings->sources[i] == POLICY_SOURCE_DRAFT;
-    if (settings->kind == POLICY_AUTO)
-        return named && draft_path != NULL; /* what is there is enough */
-    return named && settings->kind != POLICY_GREEDY;
-}
-
 /* The draft model ----------------------------------------------------------------------------- */
 
 static void push_loading(void *context, enum model_load_phase phase, uint64_t done,
@@ -72,11 +61,8 @@ static enum status have_draft(const struct answering *answering, const char *pat
     struct model_source *source = answering->source;
     enum status status;
 
-    if (path == NULL) {
-        status = error_set(error, STATUS_USAGE, "the policy drafts with a model, none is set");
-        error_action(error, "name one with draft_model");
-        return status;
-    }
+    if (path == NULL)
+        return run_no_draft(error);
     if (!draft_model_is(&source->draft, path))
         return open_draft(answering, path, error);
     if (source->drafts)
@@ -91,7 +77,7 @@ enum status model_policy_set(const struct answering *answering,
                              struct error *error)
 {
     struct model_source *source = answering->source;
-    const bool wants = model_policy_wants_draft(settings, draft_path);
+    const bool wants = run_wants_draft(settings, draft_path);
     enum status status = wants ? have_draft(answering, draft_path, error) : STATUS_OK;
 
     if (status == STATUS_OK)

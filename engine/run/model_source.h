@@ -93,7 +93,6 @@ void model_policy_follow_switch(struct speaker *speaker);
 /* A new answer: figures from nought, who hears of passes and of a draft's reading. */
 void model_policy_begin(struct answering *answering);
 void model_policy_end(struct model_source *source);
-bool model_policy_wants_draft(const struct policy_settings *settings, const char *draft_path);
 /* The draft's session to the longest state it knows of the prompt. */
 void model_policy_resume_draft(struct model_source *source, const struct chat_prompt *prompt);
 /* Ahead of the answer: all of the prompt but its last token (ENGINE_PREFILL). */

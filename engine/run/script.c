@@ -11,6 +11,11 @@
  *     context N          positions; a token of a prompt is four bytes (default: 4096)
  *     load MS            time to load (default: 0)
  *     fail TEXT          loading fails with this message
+ *     nodraft TEXT       a draft model cannot be opened, for this reason
+ *     margin N           what lanes differ by where they differ, in thousandths of a logit
+ *                        (default: not known)
+ *     check TEXT         a comparison of the self-check, "what: what was found", that passes
+ *     differ TEXT        one that fails (default: one that passes)
  *     rate N, split N    for all answers that say nothing else
  *
  *   answer               begins an answer; requests take them in order, the last one repeats
@@ -22,12 +27,20 @@
  *     text TEXT          the answer
  *     repeat N           the next think or text line counts N times
  *     delay MS           nothing happens for so long
+ *     source NAME N      from here on ngram, draft or mtp proposes four tokens for each pass, and
+ *                        N of a hundred are accepted; none: nothing is proposed (default).  Under
+ *                        the greedy policy nothing is
+ *     state NAME TEXT    what the policy says of itself from here on: plain, probing, drafting,
+ *                        gated, fallback or cooldown, and why (default: as it is)
+ *     lane N, lane all   what follows is for lane N alone, from 0 on; an answer without lanes is
+ *                        lane 0
  *     stop REASON        ends the answer here: token, length or context
  *     fail TEXT          ends the request with this failure
  *
  * TEXT is the rest of the line after one space, with escapes: \n \r \t \e (escape) \s (space)
  * \\ and \xNN (one byte).  Consecutive lines join without anything between them.
  */
+#include "engine/policy.h"
 #include "engine/run/script.h"
 
 #include <errno.h>
@@ -48,6 +61,7 @@ struct reader {
     struct script *script;
     const char *at, *end; /* of the line, without its end */
     unsigned line;
+    uint32_t lane;   /* that what follows is for */
     uint32_t repeat; /* for the next think or text; 0: none given */
     unsigned repeat_line;
     size_t n_defaults; /* steps before the first answer */
@@ -172,6 +186,7 @@ static enum status add_step(struct reader *reader, struct script_step step)
         free(step.bytes);
         return no_memory(reader);
     }
+    step.lane = reader->lane;
     script->steps = steps;
     script->steps[script->n_steps++] = step;
     if (script->n_answers > 0)
@@ -193,6 +208,7 @@ static enum status add_answer(struct reader *reader)
     script->answers = answers;
     if (script->n_answers == 0)
         reader->n_defaults = script->n_steps;
+    reader->lane = SCRIPT_ALL_LANES;
     answers[script->n_answers].first = script->n_steps;
     answers[script->n_answers].count = 0;
     script->n_answers++;
@@ -260,6 +276,100 @@ static enum status read_stop(struct reader *reader, enum script_step_kind kind)
     return refuse(reader, "stop needs token, length or context");
 }
 
+/* The next word, and the space behind it. */
+static void read_word(struct reader *reader, const char **word, size_t *length)
+{
+    const char *space = memchr(reader->at, ' ', (size_t)(reader->end - reader->at));
+
+    *word = reader->at;
+    *length = (size_t)((space == NULL ? reader->end : space) - reader->at);
+    reader->at += *length + (space == NULL ? 0 : 1);
+}
+
+/* The index of a word in a list; n_words: it is not there. */
+static uint32_t find_word(struct reader *reader, const char *const *words, uint32_t n_words)
+{
+    const char *word;
+    size_t length;
+    uint32_t i = 0;
+
+    read_word(reader, &word, &length);
+    while (i < n_words && (strlen(words[i]) != length || memcmp(words[i], word, length) != 0))
+        i++;
+    return i;
+}
+
+static enum status read_source(struct reader *reader)
+{
+    static const char *const names[] = {"none", "ngram", "draft", "mtp"};
+    struct script_step step = {.kind = SCRIPT_SOURCE, .percent = 100};
+
+    step.number = find_word(reader, names, POLICY_SOURCE_COUNT);
+    if (step.number == POLICY_SOURCE_COUNT)
+        return refuse(reader, "source needs none, ngram, draft or mtp");
+    if (reader->at < reader->end) {
+        enum status status = read_number(reader, 0, 100, &step.percent);
+        if (status == STATUS_OK)
+            status = read_end(reader);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return add_step(reader, step);
+}
+
+static enum status read_state(struct reader *reader)
+{
+    static const char *const names[] = {"plain", "probing",  "drafting",
+                                        "gated", "fallback", "cooldown"};
+    struct script_step step = {.kind = SCRIPT_STATE};
+
+    step.number = find_word(reader, names, sizeof names / sizeof names[0]);
+    if (step.number == sizeof names / sizeof names[0])
+        return refuse(reader, "state needs plain, probing, drafting, gated, fallback or "
+                              "cooldown");
+    enum status status = read_text(reader, &step.bytes, &step.n_bytes);
+    return status == STATUS_OK ? add_step(reader, step) : status;
+}
+
+static enum status read_lane(struct reader *reader)
+{
+    if (reader->end - reader->at == 3 && memcmp(reader->at, "all", 3) == 0) {
+        reader->lane = SCRIPT_ALL_LANES;
+        return STATUS_OK;
+    }
+    enum status status = read_number(reader, 0, 31, &reader->lane);
+    return status == STATUS_OK ? read_end(reader) : status;
+}
+
+static enum status read_check(struct reader *reader, bool passed)
+{
+    struct script *script = reader->script;
+    struct script_check check = {.passed = passed};
+    size_t n_bytes;
+    enum status status = read_text(reader, &check.text, &n_bytes);
+
+    if (status != STATUS_OK)
+        return status;
+    struct script_check *checks =
+        grown(script->checks, script->n_checks, &script->checks_capacity, sizeof *checks);
+    if (checks == NULL) {
+        free(check.text);
+        return no_memory(reader);
+    }
+    script->checks = checks;
+    checks[script->n_checks++] = check;
+    return STATUS_OK;
+}
+
+static enum status read_no_draft(struct reader *reader)
+{
+    size_t n_bytes;
+
+    free(reader->script->draft_failure);
+    reader->script->draft_failure = NULL;
+    return read_text(reader, &reader->script->draft_failure, &n_bytes);
+}
+
 static enum status read_repeat(struct reader *reader)
 {
     enum status status = read_number(reader, 1, MOST_REPEATS, &reader->repeat);
@@ -298,7 +408,14 @@ enum directive {
     DIRECTIVE_SPOKEN,
     DIRECTIVE_NUMBERED,
     DIRECTIVE_STOP,
-    DIRECTIVE_FAIL
+    DIRECTIVE_FAIL,
+    DIRECTIVE_SOURCE,
+    DIRECTIVE_STATE,
+    DIRECTIVE_LANE,
+    DIRECTIVE_CHECK,
+    DIRECTIVE_DIFFER,
+    DIRECTIVE_NO_DRAFT,
+    DIRECTIVE_MARGIN
 };
 
 enum place { PLACE_HEAD = 1, PLACE_ANSWER = 2, PLACE_BOTH = 3 };
@@ -322,6 +439,13 @@ static const struct {
     {"split", DIRECTIVE_NUMBERED, PLACE_BOTH, SCRIPT_SPLIT},
     {"stop", DIRECTIVE_STOP, PLACE_ANSWER, SCRIPT_STOP},
     {"fail", DIRECTIVE_FAIL, PLACE_BOTH, SCRIPT_FAIL},
+    {"source", DIRECTIVE_SOURCE, PLACE_ANSWER, 0},
+    {"state", DIRECTIVE_STATE, PLACE_ANSWER, 0},
+    {"lane", DIRECTIVE_LANE, PLACE_ANSWER, 0},
+    {"check", DIRECTIVE_CHECK, PLACE_HEAD, 0},
+    {"differ", DIRECTIVE_DIFFER, PLACE_HEAD, 0},
+    {"nodraft", DIRECTIVE_NO_DRAFT, PLACE_HEAD, 0},
+    {"margin", DIRECTIVE_MARGIN, PLACE_HEAD, 0},
 };
 
 static enum status read_directive(struct reader *reader, size_t which)
@@ -340,6 +464,15 @@ static enum status read_directive(struct reader *reader, size_t which)
     case DIRECTIVE_NUMBERED: return read_numbered(reader, kind);
     case DIRECTIVE_STOP: return read_stop(reader, kind);
     case DIRECTIVE_FAIL: return read_fail(reader, kind);
+    case DIRECTIVE_SOURCE: return read_source(reader);
+    case DIRECTIVE_STATE: return read_state(reader);
+    case DIRECTIVE_LANE: return read_lane(reader);
+    case DIRECTIVE_CHECK: return read_check(reader, true);
+    case DIRECTIVE_DIFFER: return read_check(reader, false);
+    case DIRECTIVE_NO_DRAFT: return read_no_draft(reader);
+    case DIRECTIVE_MARGIN:
+        script->has_margin = true;
+        return read_setting(reader, 0, 1000 * 1000, &script->margin);
     }
     return STATUS_OK;
 }
@@ -398,7 +531,7 @@ static enum status read_lines(struct reader *reader, const char *text, size_t n_
 enum status script_parse(struct script *script, const char *text, size_t n_bytes,
                          struct error *error)
 {
-    struct reader reader = {.script = script, .error = error};
+    struct reader reader = {.script = script, .lane = SCRIPT_ALL_LANES, .error = error};
 
     memset(script, 0, sizeof *script);
     snprintf(script->name, sizeof script->name, "scripted");
@@ -466,6 +599,10 @@ void script_release(struct script *script)
         free(script->steps[i].bytes);
     free(script->steps);
     free(script->answers);
+    for (size_t i = 0; i < script->n_checks; i++)
+        free(script->checks[i].text);
+    free(script->checks);
     free(script->load_failure);
+    free(script->draft_failure);
     memset(script, 0, sizeof *script);
 }

@@ -1,22 +1,20 @@
 /*
- * script_source.c - answers from a script, with the events and statistics of a model
+ * script_source.c - answers from a script, with the events of a model: loading, requests, lanes
  *
  * A prompt's tokens are counted as its bytes / 4 with four for each message; what the last request
  * left in the state counts as cached when a conversation goes on.  The script itself is described
- * in script.c.
+ * in script.c, the telling of one answer is in script_teller.c.
  */
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "engine/run/script.h"
-#include "engine/run/source.h"
+#include "engine/run/script_teller.h"
 
 enum {
-    BYTES_OF_TOKEN = 4,
     TOKENS_OF_MESSAGE = 4,
-    SLICE_NANOSECONDS = 4 * 1000 * 1000, /* of waiting: a cancel is seen so soon */
+    BYTES_OF_TOKEN = 4,
+    CHECK_NANOSECONDS = 20 * 1000 * 1000, /* a comparison of the self-check */
     PROGRESS_NANOSECONDS = 50 * 1000 * 1000
 };
 
@@ -27,50 +25,10 @@ struct script_source {
     struct model_info info;
     size_t next_answer; /* the engine thread's, as all below */
     uint32_t position;  /* tokens that the state would hold */
+    char *draft_path;   /* owned; the draft model that would be open, or NULL */
 };
 
-/* One answer while it is told; the engine thread's. */
-struct telling {
-    struct script_source *source;
-    const struct run_link *link;
-    const struct run_request *request;
-    struct meter meter;
-    struct engine_statistics *statistics;
-    uint32_t rate, split;
-    int64_t due; /* when the next token may come */
-    bool prefilled;
-    enum stop_reason reason;
-    bool ended; /* reason is set */
-};
-
-static bool stopped(const struct telling *telling)
-{
-    return atomic_load(&telling->request->cancel) || atomic_load(telling->link->closing);
-}
-
-static void sleep_until(int64_t due)
-{
-    int64_t left = due - run_clock_now();
-
-    if (left > SLICE_NANOSECONDS)
-        left = SLICE_NANOSECONDS;
-    if (left > 0)
-        nanosleep(&(struct timespec){0, (long)left}, NULL);
-}
-
-/* false: cancelled. */
-static bool wait_until(const struct telling *telling, int64_t due)
-{
-    while (!stopped(telling) && run_clock_now() < due)
-        sleep_until(due);
-    return !stopped(telling);
-}
-
-static void end(struct telling *telling, enum stop_reason reason)
-{
-    telling->reason = reason;
-    telling->ended = true;
-}
+/* The prompt -------------------------------------------------------------------------------- */
 
 static uint32_t count_prompt(const struct engine_request *request)
 {
@@ -81,48 +39,56 @@ static uint32_t count_prompt(const struct engine_request *request)
     return n > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)n;
 }
 
-static enum status tell_prefill(struct telling *telling, uint32_t milliseconds)
+/* CANCELLED: while it was read. */
+static enum status read_prompt(struct script_source *source, const struct script_scene *scene,
+                               struct engine_statistics *statistics, uint32_t milliseconds)
 {
-    struct engine_statistics *statistics = telling->statistics;
-    uint32_t total = statistics->n_prompt - statistics->n_cached;
-    int64_t begin = run_clock_now();
-    int64_t length = (int64_t)milliseconds * 1000000;
+    const uint32_t total = statistics->n_prompt - statistics->n_cached;
+    const int64_t begin = run_clock_now();
+    const int64_t length = (int64_t)milliseconds * 1000000;
     int64_t progress = begin + PROGRESS_NANOSECONDS;
 
-    telling->prefilled = true;
-    run_push_prefill(telling->link, telling->request, 0, total, statistics->n_cached, 0, false);
-    while (wait_until(telling, progress < begin + length ? progress : begin + length)) {
+    run_push_prefill(scene->link, scene->request, 0, total, statistics->n_cached, 0, false);
+    while (script_wait(scene, progress < begin + length ? progress : begin + length)) {
         int64_t now = run_clock_now();
         if (now >= begin + length)
             break;
         progress = now + PROGRESS_NANOSECONDS;
         statistics->n_prefilled =
             (uint32_t)((double)total * (double)(now - begin) / (double)length);
-        run_push_prefill(telling->link, telling->request, statistics->n_prefilled, total,
+        run_push_prefill(scene->link, scene->request, statistics->n_prefilled, total,
                          statistics->n_cached,
-                         run_clock_between(telling->link->clock, begin, now), false);
+                         run_clock_between(scene->link->clock, begin, now), false);
     }
-    statistics->prefill = run_clock_between(telling->link->clock, begin, run_clock_now());
-    telling->due = run_clock_now();
-    if (stopped(telling)) {
-        telling->source->position = statistics->n_cached + statistics->n_prefilled;
-        end(telling, STOP_CANCELLED);
-        return STATUS_OK;
+    statistics->prefill = run_clock_between(scene->link->clock, begin, run_clock_now());
+    if (script_stopped(scene)) {
+        source->position = statistics->n_cached + statistics->n_prefilled;
+        return STATUS_CANCELLED;
     }
     statistics->n_prefilled = total;
-    telling->source->position = statistics->n_prompt;
-    run_push_prefill(telling->link, telling->request, total, total, statistics->n_cached,
+    source->position = statistics->n_prompt;
+    run_push_prefill(scene->link, scene->request, total, total, statistics->n_cached,
                      statistics->prefill, false);
     return STATUS_OK;
 }
 
-/* The prompt's tokens; a script's prefill line says how many of them are new. */
-static enum status begin(struct telling *telling, const struct script_step *step,
-                         struct error *error)
+/* The prefill line that opens an answer; NULL: it has none. */
+static const struct script_step *opening(const struct script_scene *scene)
 {
-    struct script_source *source = telling->source;
-    const struct engine_request *wanted = &telling->request->wanted;
-    struct engine_statistics *statistics = telling->statistics;
+    for (size_t i = 0; i < scene->n_steps; i++)
+        if (scene->steps[i].kind == SCRIPT_PREFILL)
+            return &scene->steps[i];
+        else if (!script_is_setting(scene->steps[i].kind))
+            break;
+    return NULL;
+}
+
+/* The prompt's tokens; a script's prefill line says how many of them are new. */
+static enum status begin(struct script_source *source, const struct script_scene *scene,
+                         struct engine_statistics *statistics, struct error *error)
+{
+    const struct engine_request *wanted = &scene->request->wanted;
+    const struct script_step *step = opening(scene);
     uint32_t n_prompt = count_prompt(wanted);
     uint32_t n_cached = 0;
 
@@ -140,115 +106,209 @@ static enum status begin(struct telling *telling, const struct script_step *step
         error_action(error, "start a new conversation, or raise the context");
         return status;
     }
-    return tell_prefill(telling, step == NULL ? 0 : step->milliseconds);
+    return read_prompt(source, scene, statistics, step == NULL ? 0 : step->milliseconds);
 }
 
-/* Bytes of the next token. */
-static size_t next_token(const struct telling *telling, const char *bytes, size_t n_bytes)
+/* A draft model that settings want; opened at once, or not at all. */
+static enum status have_draft(void *context, const struct script_scene *scene,
+                              const struct policy_settings *settings, const char *path,
+                              struct error *error)
 {
-    size_t n = telling->split > 0 ? telling->split : BYTES_OF_TOKEN;
+    struct script_source *source = context;
+    struct engine_event event = {.type = ENGINE_LOADING, .request = scene->request->id};
 
-    if (n >= n_bytes)
-        return n_bytes;
-    for (int more = 0; telling->split == 0 && more < 3 && n < n_bytes; more++, n++)
-        if (((unsigned char)bytes[n] & 0xC0) != 0x80)
-            break;
-    return n;
-}
-
-/* false: no memory for the event. */
-static bool tell_token(struct telling *telling, enum chat_part part, const char *bytes,
-                       size_t n_bytes)
-{
-    struct script_source *source = telling->source;
-    const struct engine_request *wanted = &telling->request->wanted;
-    bool thinking = part == CHAT_PART_THINKING;
-
-    if (!wait_until(telling, telling->due)) {
-        end(telling, STOP_CANCELLED);
-        return true;
+    if (!run_wants_draft(settings, path))
+        return STATUS_OK;
+    if (path == NULL)
+        return run_no_draft(error);
+    if (source->draft_path != NULL && strcmp(source->draft_path, path) == 0)
+        return STATUS_OK;
+    event.load.draft = true;
+    event.load.total = 1;
+    for (int phase = MODEL_LOAD_READ; phase < MODEL_LOAD_PHASE_COUNT; phase++) {
+        event.load.phase = (enum model_load_phase)phase;
+        event_ring_push(scene->link->ring, &event);
     }
-    if (source->position >= source->script.n_context) {
-        end(telling, STOP_CONTEXT);
-        return true;
-    }
-    int64_t now = run_clock_now();
-    meter_token(&telling->meter, now, thinking);
-    source->position++;
-    telling->due = now;
-    if (telling->rate > 0)
-        telling->due += 1000000000 / telling->rate;
-    int32_t id = (int32_t)telling->meter.n_tokens;
-    const struct run_text text = {.part = part,
-                                  .bytes = bytes,
-                                  .n_bytes = n_bytes,
-                                  .ids = &id,
-                                  .n_ids = thinking ? 0 : 1};
-    if (!run_push_text(telling->link, telling->request, &telling->meter, &text))
-        return false;
-    if (wanted->max_tokens > 0 && telling->meter.n_tokens >= wanted->max_tokens)
-        end(telling, STOP_LENGTH);
-    return true;
-}
-
-static bool may_think(const struct telling *telling)
-{
-    const struct engine_request *wanted = &telling->request->wanted;
-
-    return wanted->thinking != THINKING_OFF &&
-           (wanted->thinking_budget == 0 ||
-            telling->meter.n_thinking < wanted->thinking_budget);
-}
-
-static enum status tell_spoken(struct telling *telling, const struct script_step *step,
-                               struct error *error)
-{
-    bool thinking = step->kind == SCRIPT_THINK;
-
-    for (uint32_t i = 0; i < step->repeat && step->n_bytes > 0; i++)
-        for (size_t at = 0; at < step->n_bytes && !telling->ended;) {
-            if (thinking && !may_think(telling))
-                return STATUS_OK;
-            size_t n = next_token(telling, step->bytes + at, step->n_bytes - at);
-            if (!tell_token(telling, thinking ? CHAT_PART_THINKING : CHAT_PART_ANSWER,
-                            step->bytes + at, n))
-                return error_set(error, STATUS_NO_MEMORY, "no memory for the answer's text");
-            at += n;
-        }
+    if (source->script.draft_failure != NULL)
+        return error_set(error, STATUS_NOT_FOUND, "%s", source->script.draft_failure);
+    char *copied = strdup(path);
+    if (copied == NULL)
+        return error_set(error, STATUS_NO_MEMORY, "no memory for the draft model");
+    free(source->draft_path);
+    source->draft_path = copied;
     return STATUS_OK;
 }
 
-static enum status tell_step(struct telling *telling, const struct script_step *step,
-                             struct error *error)
+/* Answers ----------------------------------------------------------------------------------- */
+
+static enum status answer_one(struct script_source *source, const struct script_scene *scene,
+                              struct run_outcome *outcome, struct error *error)
 {
+    const struct engine_lane lane = {.policy = *scene->request->wanted.policy};
+    struct script_teller teller;
     enum status status = STATUS_OK;
 
-    if (step->kind == SCRIPT_RATE) {
-        telling->rate = step->number;
-        return STATUS_OK;
+    script_teller_init(&teller, scene, &lane, scene->request->submitted);
+    teller.position = source->position;
+    while (status == STATUS_OK && !teller.ended)
+        status = script_teller_go_on(&teller, error);
+    source->position = teller.position;
+    script_teller_statistics(&teller, &outcome->statistics);
+    outcome->reason = teller.reason;
+    script_teller_release(&teller);
+    return status;
+}
+
+/* The lanes of a request; tellers of the first round's lane 0 and of this round's are compared. */
+struct script_lanes {
+    struct script_source *source;
+    const struct script_scene *scene;
+    struct run_outcome *outcome;
+    struct script_teller *tellers; /* [n_lanes], of this round */
+    struct byte_buffer first;      /* lane 0 of the first round */
+    enum stop_reason first_reason;
+};
+
+static void compare(const struct script_lanes *lanes, uint32_t lane, struct engine_event *event)
+{
+    const struct script *script = &lanes->source->script;
+    const struct script_teller *teller = &lanes->tellers[lane];
+    const int32_t *base = (const int32_t *)lanes->first.bytes;
+    const int32_t *tokens = (const int32_t *)teller->tokens.bytes;
+    const uint32_t n_base = (uint32_t)(lanes->first.n_bytes / sizeof *base);
+    const uint32_t n = (uint32_t)(teller->tokens.n_bytes / sizeof *tokens);
+    const uint32_t both = n < n_base ? n : n_base;
+    uint32_t at = 0;
+
+    while (at < both && base[at] == tokens[at])
+        at++;
+    const bool ended =
+        at == both &&
+        ((n_base == n) || (n == both ? teller->reason : lanes->first_reason) != STOP_TOKEN);
+    event->lane.n_compared = both;
+    event->lane.identical = ended;
+    event->lane.margin = __builtin_nanf("");
+    if (ended)
+        return;
+    event->lane.first_difference = at;
+    if (script->has_margin)
+        event->lane.margin = (float)script->margin / 1000;
+}
+
+static enum status end_lane(struct script_lanes *lanes, uint32_t lane, uint32_t round,
+                            struct error *error)
+{
+    const struct engine_request *wanted = &lanes->scene->request->wanted;
+    struct engine_statistics *sum = &lanes->outcome->statistics;
+    struct engine_event event = {.type = ENGINE_LANE_DONE,
+                                 .request = lanes->scene->request->id};
+    struct engine_statistics *own = &event.lane.statistics;
+    struct script_teller *teller = &lanes->tellers[lane];
+
+    *own = *sum;
+    own->noise_seed = sampling_noise_seed(wanted->conversation_seed, wanted->message,
+                                          wanted->lanes[lane].variant);
+    script_teller_statistics(teller, own);
+    own->position = teller->position;
+    event.lane.lane = lane;
+    event.lane.round = round;
+    event.lane.reason = teller->reason;
+    if (lane == 0 && round == 0) {
+        lanes->first_reason = teller->reason;
+        if (!byte_buffer_append(&lanes->first, teller->tokens.bytes, teller->tokens.n_bytes))
+            return error_set(error, STATUS_NO_MEMORY, "no memory to compare lanes");
     }
-    if (step->kind == SCRIPT_SPLIT) {
-        telling->split = step->number;
-        return STATUS_OK;
+    compare(lanes, lane, &event);
+    if (lane == 0)
+        lanes->outcome->reason = teller->reason;
+    return event_ring_push(lanes->scene->link->ring, &event)
+               ? STATUS_OK
+               : error_set(error, STATUS_NO_MEMORY, "no memory for the end of a lane");
+}
+
+static enum status start_teller(struct script_lanes *lanes, uint32_t lane, uint32_t round,
+                                struct error *error)
+{
+    const struct engine_request *wanted = &lanes->scene->request->wanted;
+    const struct engine_lane *own = &wanted->lanes[lane];
+    struct script_teller *teller = &lanes->tellers[lane];
+    enum status status = STATUS_OK;
+
+    if (!wanted->together)
+        status =
+            have_draft(lanes->source, lanes->scene, &own->policy, wanted->draft_path, error);
+    script_teller_release(teller);
+    script_teller_init(teller, lanes->scene, own, run_clock_now());
+    teller->lane = lane;
+    teller->round = round;
+    teller->position = lanes->source->position;
+    teller->has_policy = !wanted->together;
+    return status;
+}
+
+static enum status tell_in_turn(struct script_lanes *lanes, struct error *error)
+{
+    const struct engine_request *wanted = &lanes->scene->request->wanted;
+    const uint32_t rounds = wanted->rounds == 0 ? 1 : wanted->rounds;
+    enum status status = STATUS_OK;
+
+    for (uint32_t i = 0; i < rounds * wanted->n_lanes && status == STATUS_OK; i++) {
+        const uint32_t round = i / wanted->n_lanes;
+        const uint32_t at = i % wanted->n_lanes;
+        const uint32_t lane = round % 2 == 0 ? at : wanted->n_lanes - 1 - at;
+        struct script_teller *teller = &lanes->tellers[lane];
+        if (script_stopped(lanes->scene))
+            return STATUS_CANCELLED;
+        status = start_teller(lanes, lane, round, error);
+        while (status == STATUS_OK && !teller->ended)
+            status = script_teller_go_on(teller, error);
+        if (status == STATUS_OK)
+            status = end_lane(lanes, lane, round, error);
+        if (status == STATUS_OK && teller->reason == STOP_CANCELLED)
+            status = STATUS_CANCELLED;
     }
-    if (!telling->prefilled)
-        status = begin(telling, step->kind == SCRIPT_PREFILL ? step : NULL, error);
-    if (status != STATUS_OK || telling->ended)
-        return status;
-    switch (step->kind) {
-    case SCRIPT_THINK:
-    case SCRIPT_TEXT: return tell_spoken(telling, step, error);
-    case SCRIPT_DELAY:
-        if (!wait_until(telling, run_clock_now() + (int64_t)step->number * 1000000))
-            end(telling, STOP_CANCELLED);
-        return STATUS_OK;
-    case SCRIPT_STOP: end(telling, (enum stop_reason)step->number); return STATUS_OK;
-    case SCRIPT_FAIL: return error_set(error, STATUS_FAILED, "%s", step->bytes);
-    case SCRIPT_PREFILL:
-    case SCRIPT_RATE:
-    case SCRIPT_SPLIT: break;
+    return status;
+}
+
+static enum status tell_together(struct script_lanes *lanes, struct error *error)
+{
+    const uint32_t n = lanes->scene->request->wanted.n_lanes;
+    enum status status = STATUS_OK;
+    bool more = true;
+
+    for (uint32_t i = 0; i < n && status == STATUS_OK; i++)
+        status = start_teller(lanes, i, 0, error);
+    while (more && status == STATUS_OK) {
+        more = false;
+        for (uint32_t i = 0; i < n && status == STATUS_OK; i++) {
+            if (lanes->tellers[i].ended)
+                continue;
+            status = script_teller_go_on(&lanes->tellers[i], error);
+            more = true;
+        }
     }
-    return STATUS_OK;
+    for (uint32_t i = 0; i < n && status == STATUS_OK; i++)
+        status = end_lane(lanes, i, 0, error);
+    return status == STATUS_OK && script_stopped(lanes->scene) ? STATUS_CANCELLED : status;
+}
+
+static enum status answer_lanes(struct script_source *source, const struct script_scene *scene,
+                                struct run_outcome *outcome, struct error *error)
+{
+    const struct engine_request *wanted = &scene->request->wanted;
+    struct script_lanes lanes = {.source = source, .scene = scene, .outcome = outcome};
+    enum status status;
+
+    lanes.tellers = calloc(wanted->n_lanes, sizeof *lanes.tellers);
+    if (lanes.tellers == NULL)
+        return error_set(error, STATUS_NO_MEMORY, "no memory for lanes");
+    outcome->statistics.policy = wanted->lanes[0].policy.kind;
+    status = wanted->together ? tell_together(&lanes, error) : tell_in_turn(&lanes, error);
+    for (uint32_t i = 0; i < wanted->n_lanes; i++)
+        script_teller_release(&lanes.tellers[i]);
+    free(lanes.tellers);
+    byte_buffer_release(&lanes.first);
+    return status;
 }
 
 static enum status script_answer(struct engine_source *base, const struct run_link *link,
@@ -257,29 +317,79 @@ static enum status script_answer(struct engine_source *base, const struct run_li
 {
     struct script_source *source = (struct script_source *)base;
     const struct script_answer *answer = &source->script.answers[source->next_answer];
-    struct telling telling = {.source = source,
-                              .link = link,
-                              .request = request,
-                              .statistics = &outcome->statistics,
-                              .due = run_clock_now()};
-    enum status status = STATUS_OK;
+    const struct engine_request *wanted = &request->wanted;
+    const struct script_scene scene = {.link = link,
+                                       .request = request,
+                                       .steps = source->script.steps + answer->first,
+                                       .n_steps = answer->count,
+                                       .n_context = source->script.n_context,
+                                       .have_draft = have_draft,
+                                       .context = source};
+    enum status status;
 
     if (source->next_answer + 1 < source->script.n_answers)
         source->next_answer++;
-    meter_init(&telling.meter, link->clock, request->submitted);
     outcome->statistics.n_context = source->script.n_context;
-    outcome->statistics.noise_seed = sampling_noise_seed(
-        request->wanted.conversation_seed, request->wanted.message, request->wanted.variant);
-    for (size_t i = 0; i < answer->count && status == STATUS_OK && !telling.ended; i++)
-        status = tell_step(&telling, &source->script.steps[answer->first + i], error);
-    if (status == STATUS_OK && !telling.prefilled)
-        status = begin(&telling, NULL, error);
-    meter_statistics(&telling.meter, &outcome->statistics);
-    meter_release(&telling.meter);
+    outcome->statistics.noise_seed =
+        sampling_noise_seed(wanted->conversation_seed, wanted->message, wanted->variant);
+    status = have_draft(source, &scene, wanted->policy, wanted->draft_path, error);
+    if (status == STATUS_OK)
+        status = begin(source, &scene, &outcome->statistics, error);
+    if (status == STATUS_OK && wanted->n_lanes > 0)
+        status = answer_lanes(source, &scene, outcome, error);
+    else if (status == STATUS_OK)
+        status = answer_one(source, &scene, outcome, error);
     outcome->statistics.position = source->position;
-    outcome->reason = telling.ended ? telling.reason : STOP_TOKEN;
+    if (status == STATUS_CANCELLED) {
+        outcome->reason = STOP_CANCELLED;
+        status = STATUS_OK;
+    }
     return status;
 }
+
+/* Self-check -------------------------------------------------------------------------------- */
+
+static void push_check(const struct script_scene *scene, const struct script_check *check,
+                       uint32_t done, uint32_t total)
+{
+    struct engine_event event = {.type = ENGINE_CHECK, .request = scene->request->id};
+    const char *found = strstr(check->text, ": ");
+    const int n = found == NULL ? (int)strlen(check->text) : (int)(found - check->text);
+
+    snprintf(event.check.what, sizeof event.check.what, "%.*s", n, check->text);
+    snprintf(event.check.found, sizeof event.check.found, "%s", found == NULL ? "" : found + 2);
+    event.check.done = done;
+    event.check.total = total;
+    event.check.passed = check->passed;
+    event_ring_push(scene->link->ring, &event);
+}
+
+static enum status script_check(struct engine_source *base, const struct run_link *link,
+                                const struct run_request *request, struct run_outcome *outcome,
+                                struct error *error)
+{
+    static char text[] = "chunks of 1, 7, 64 against steps: 512 positions, all equal";
+    const struct script_check usual = {text, true};
+    const struct script *script = &((struct script_source *)base)->script;
+    const struct script_scene scene = {.link = link, .request = request};
+    const size_t n = script->n_checks > 0 ? script->n_checks : 1;
+    enum status status = STATUS_OK;
+
+    outcome->reason = STOP_TOKEN;
+    for (size_t i = 0; i < n; i++) {
+        const struct script_check *check = script->n_checks > 0 ? &script->checks[i] : &usual;
+        if (!script_wait(&scene, run_clock_now() + CHECK_NANOSECONDS)) {
+            outcome->reason = STOP_CANCELLED;
+            return STATUS_OK;
+        }
+        push_check(&scene, check, (uint32_t)i + 1, (uint32_t)n);
+        if (!check->passed && status == STATUS_OK)
+            status = error_set(error, STATUS_FAILED, "%s", check->text);
+    }
+    return status;
+}
+
+/* ------------------------------------------------------------------------------------------- */
 
 static enum status script_load(struct engine_source *base, const struct run_link *link,
                                struct error *error)
@@ -297,7 +407,7 @@ static enum status script_load(struct engine_source *base, const struct run_link
     }
     int64_t progress = begin;
     while (!atomic_load(link->closing) && run_clock_now() < begin + length) {
-        sleep_until(begin + length);
+        script_sleep(begin + length);
         if (run_clock_now() < progress)
             continue;
         progress = run_clock_now() + PROGRESS_NANOSECONDS;
@@ -311,18 +421,6 @@ static enum status script_load(struct engine_source *base, const struct run_link
         return error_set(error, STATUS_FAILED, "%s", source->script.load_failure);
     event.load.done = event.load.total;
     event_ring_push(link->ring, &event);
-    return STATUS_OK;
-}
-
-static enum status script_check(struct engine_source *base, const struct run_link *link,
-                                const struct run_request *request, struct run_outcome *outcome,
-                                struct error *error)
-{
-    (void)base;
-    (void)link;
-    (void)request;
-    (void)error;
-    outcome->reason = STOP_TOKEN;
     return STATUS_OK;
 }
 
@@ -390,6 +488,7 @@ static void script_free(struct engine_source *base)
 
     script_release(&source->script);
     free(source->path);
+    free(source->draft_path);
     free(source);
 }
 

@@ -172,6 +172,24 @@ bool run_request_take_switch(const struct run_request *request,
     return true;
 }
 
+bool run_wants_draft(const struct policy_settings *settings, const char *draft_path)
+{
+    bool named = false;
+
+    for (uint32_t i = 0; i < settings->n_sources; i++)
+        named = named || settings->sources[i] == POLICY_SOURCE_DRAFT;
+    if (settings->kind == POLICY_AUTO)
+        return named && draft_path != NULL; /* what is there is enough */
+    return named && settings->kind != POLICY_GREEDY;
+}
+
+enum status run_no_draft(struct error *error)
+{
+    error_set(error, STATUS_USAGE, "the policy drafts with a model, and none is named");
+    error_action(error, "name one with draft_model");
+    return STATUS_USAGE;
+}
+
 /* At most `most` of the bytes, ending between characters where that is possible. */
 static size_t whole_characters(const char *bytes, size_t n_bytes, size_t most)
 {

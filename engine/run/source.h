@@ -99,6 +99,11 @@ enum status run_request_switch(struct run_request *request,
 bool run_request_take_switch(const struct run_request *request,
                              struct policy_settings *settings, char **draft_path);
 
+/* Do these settings want a draft model?  auto does where there is one. */
+bool run_wants_draft(const struct policy_settings *settings, const char *draft_path);
+/* USAGE: one is wanted, and none is named. */
+enum status run_no_draft(struct error *error);
+
 /* What one token gave. */
 struct run_text {
     enum chat_part part;
