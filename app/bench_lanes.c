@@ -4,12 +4,11 @@
  * Every sequence goes on from one prompt with a seed of its own, so that they differ.  The counts
  * are measured in turns, round by round, each beside one sequence of the same round.
  */
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "app/bench.h"
+#include "app/engine_settings.h"
 #include "app/interrupt.h"
 #include "app/report.h"
 #include "app/text_buffer.h"
@@ -37,19 +36,18 @@ static double seconds_now(void)
 /* One thread each: the first one's threads compute for all. */
 static enum status open_sessions(struct lanes_bench *work, struct error *error)
 {
-    const struct session_options options = {
-        .n_threads = 1,
-        .n_context = session_context(work->bench.session),
-        .kv = config_values(work->bench.invocation->store)->kv != NULL &&
-                      strcmp(config_values(work->bench.invocation->store)->kv, "f32") == 0
-                  ? KV_F32
-                  : KV_F16,
-    };
-    enum status status = STATUS_OK;
+    struct engine_options settings;
+    enum status status = engine_settings(work->bench.invocation->store, &settings, error);
 
     work->sessions[0] = work->bench.session;
-    for (int i = 1; i < LANES_MAX && status == STATUS_OK; i++)
+    for (int i = 1; i < LANES_MAX && status == STATUS_OK; i++) {
+        const struct session_options options = {.n_threads = 1,
+                                                .n_context =
+                                                    session_context(work->bench.session),
+                                                .kv = settings.kv};
+
         status = session_new(&work->sessions[i], work->bench.model, &options, error);
+    }
     return status;
 }
 

@@ -155,7 +155,7 @@ static void finish(struct comparison *comparison, const struct rounds *rounds, u
 
         for (int side = 0; side < SIDE_COUNT; side++)
             prompt->rate[side] = median_of(rounds[i].rates[side], rounds[i].n);
-        prompt->ratio = median_of(rounds[i].ratios, rounds[i].n_ratios);
+        prompt->ratio = median_ratio(rounds[i].ratios, rounds[i].n_ratios);
         if (prompt->ratio > 0)
             ratios[n_ratios++] = prompt->ratio;
     }

@@ -23,14 +23,23 @@ struct paired_statistics {
 
 /* The middle one, or half-way between the two in the middle; 0 of none. */
 double median_of(const double *values, size_t n);
-double mean_of(const double *values, size_t n);
+/*
+ * The same of ratios above 0, with the geometric mean of the two in the middle: exchanging what is
+ * compared gives the inverse, so noise favours neither.
+ */
+double median_ratio(const double *ratios, size_t n);
 
 /*
- * Median and mean of values[n], n < 2^32, each with its bootstrap interval: BOOTSTRAP_RESAMPLES
- * times n values are drawn with replacement; 2.5 % of the medians (means) are below the interval
- * and 2.5 % above it (percentile method; Efron, Tibshirani: An Introduction to the Bootstrap,
- * chapter 13).  The same values in any order and the same seed give the same interval.
+ * Median and geometric mean of ratios[n] above 0, n < 2^32, each with its bootstrap interval:
+ * BOOTSTRAP_RESAMPLES times n ratios are drawn with replacement; 2.5 % of the medians (means) are
+ * below the interval and 2.5 % above it (percentile method; Efron, Tibshirani: An Introduction to
+ * the Bootstrap, chapter 13).  The same ratios in any order and the same seed give the same.
  */
-struct paired_statistics paired_statistics_of(const double *values, size_t n, uint64_t seed);
+struct paired_statistics paired_statistics_of(const double *ratios, size_t n, uint64_t seed);
+
+/* Natural logarithm of a normal number above 0, and e^x for |x| < 700, within some ulps: the
+ * program does without libm, so that the engine cannot use it by mistake. */
+double natural_logarithm(double x);
+double natural_exponential(double x);
 
 #endif

@@ -1,9 +1,13 @@
 """banter ab: two policies, the same text, honest figures."""
 import json
+import math
 import os
+import signal
+import subprocess
 import tempfile
+import time
 
-from command_support import ROOT, expect, golden_model, run
+from command_support import ROOT, environment, expect, golden_model, run
 
 GUIDE = os.path.join(ROOT, "config", "models", "guide.gguf")
 DRAFT = os.path.join(ROOT, "config", "models", "guide-draft.gguf")
@@ -53,8 +57,8 @@ def check_ratio(figures):
     ratio = figures["ratio"]
     assert ratio["of"] == "prompts" and ratio["n"] == len(ratios)
     ordered, n = sorted(ratios), len(ratios)
-    assert close(ratio["median"]["value"], (ordered[(n - 1) // 2] + ordered[n // 2]) / 2)
-    assert close(ratio["mean"]["value"], sum(ratios) / n)
+    assert close(ratio["median"]["value"], math.sqrt(ordered[(n - 1) // 2] * ordered[n // 2]))
+    assert close(ratio["mean"]["value"], math.prod(ratios) ** (1 / n))
     assert close(ratio["least"], ordered[0]) and close(ratio["most"], ordered[-1])
     for estimate in (ratio["median"], ratio["mean"]):
         assert ratio["least"] <= estimate["low"] <= estimate["value"] <= estimate["high"]
@@ -112,6 +116,43 @@ def test_the_table(binary):
     rows = [line.split() for line in text.splitlines()]
     accepted = next(row for row in rows if row[:1] == ["accepted"])
     assert accepted[1] == "0" and int(accepted[2]) > 0
+
+
+def test_policies_are_files(binary):
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "mine.yaml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("kind: ngram\nngram:\n  min: 2\n  max: 3\n")
+        arguments = ("ab", "--model", GUIDE, "--a", path, "--rounds", "1", "-n", "64",
+                     "--temperature", "0", "--ignore-eos", "--json", "Count from 1 to 20.")
+        figures = json.loads(expect(run(binary, *arguments)).text)
+        assert (figures["a"]["policy"], figures["a"]["kind"]) == ("mine", "ngram")
+        assert figures["a"]["speculation"]["verified"] > 0 and figures["identical"]
+        # The other one is the policy of the settings.
+        assert figures["b"]["policy"] == "auto"
+        figures = json.loads(expect(run(binary, *arguments,
+                                        variables={"BANTER_POLICY": "mtp"})).text)
+        assert figures["b"]["policy"] == "mtp" and figures["identical"]
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("kind: ngram\nngram:\n  gama: 2\n")
+        done = expect(run(binary, *arguments), 78, "")
+        assert "mine.yaml:3:" in done.message and "gama" in done.message, done
+
+
+def test_a_stop_leaves_what_was_measured(binary):
+    program = subprocess.Popen(
+        [binary, "ab", "--model", GUIDE, "--b", "ngram", "--rounds", "1000", "-n", "400",
+         "--temperature", "0", "--ignore-eos", "--json", "Count from 1 to 20."],
+        env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(1.5)
+    program.send_signal(signal.SIGINT)
+    out, err = program.communicate(timeout=60)
+    assert program.returncode == -signal.SIGINT, (program.returncode, err)
+    figures = json.loads(out)
+    assert figures["cancelled"] and figures["identical"]
+    rounds = sum(prompt["rounds"] for prompt in figures["prompts"])
+    assert rounds < 1000 and figures["answers"] == rounds
+    assert figures["a"]["tokens"] == figures["b"]["tokens"] == 400 * rounds
 
 
 def test_wrong_files(binary):
