@@ -220,20 +220,24 @@ install-packages:
 	$$root apt-get update -q && $$root apt-get install -q -y --no-install-recommends $$missing
 
 # ---- installing ------------------------------------------------------------------------------------
-models := $(wildcard config/models/*.gguf)
+models   := $(wildcard config/models/*.gguf)
+policies := $(wildcard config/policies/*.yaml)
 install: all
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(DATADIR)/models $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(DATADIR)/models $(DESTDIR)$(DATADIR)/policies \
+	    $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man7
 	install -m755 $(BUILD)/$(NAME) $(DESTDIR)$(BINDIR)
 	install -m644 $(wildcard man/*.1) $(DESTDIR)$(MANDIR)/man1
 	install -m644 $(wildcard man/*.5) $(DESTDIR)$(MANDIR)/man5
 	install -m644 $(wildcard man/*.7) $(DESTDIR)$(MANDIR)/man7
 	$(if $(models),install -m644 $(models) $(DESTDIR)$(DATADIR)/models)
+	install -m644 $(policies) $(DESTDIR)$(DATADIR)/policies
 uninstall:
 	$(RM) $(DESTDIR)$(BINDIR)/$(NAME) $(addprefix $(DESTDIR)$(MANDIR)/man1/,$(notdir $(wildcard man/*.1))) \
 	    $(addprefix $(DESTDIR)$(MANDIR)/man5/,$(notdir $(wildcard man/*.5))) \
 	    $(addprefix $(DESTDIR)$(MANDIR)/man7/,$(notdir $(wildcard man/*.7))) \
-	    $(addprefix $(DESTDIR)$(DATADIR)/models/,$(notdir $(models)))
-	@rmdir $(DESTDIR)$(DATADIR)/models $(DESTDIR)$(DATADIR) 2>/dev/null || :
+	    $(addprefix $(DESTDIR)$(DATADIR)/models/,$(notdir $(models))) \
+	    $(addprefix $(DESTDIR)$(DATADIR)/policies/,$(notdir $(policies)))
+	@rmdir $(DESTDIR)$(DATADIR)/models $(DESTDIR)$(DATADIR)/policies $(DESTDIR)$(DATADIR) 2>/dev/null || :
 dist:
 	git archive --prefix=$(NAME)-$(VERSION)/ -o $(NAME)-$(VERSION).tar.gz HEAD
 clean:

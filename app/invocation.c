@@ -192,3 +192,41 @@ int invocation_new_session(const struct invocation *invocation, const struct mod
         return report_error(&error);
     return 0;
 }
+
+int invocation_policy(const struct invocation *invocation, struct policy_file *policy)
+{
+    const char *setting = config_values(invocation->store)->policy;
+    const char *name = setting != NULL ? setting : "";
+    struct config_origin origin = config_origin(invocation->store, config_find("policy"));
+    struct config_error errors[ERRORS_SHOWN];
+
+    if (!policies_find(name, policy, errors)) {
+        if (origin.kind == CONFIG_FLAG)
+            return usage_error(invocation, "--policy: %s", errors[0].what);
+        if (origin.kind == CONFIG_FILE)
+            report("%s:%d: %s", origin.path, origin.line, errors[0].what);
+        else
+            report("BANTER_POLICY: %s", errors[0].what);
+        return STATUS_CONFIG;
+    }
+    size_t n_errors = policies_load(policy, errors, ERRORS_SHOWN);
+    report_config_errors(errors, ERRORS_SHOWN, n_errors);
+    return n_errors > 0 ? STATUS_CONFIG : 0;
+}
+
+int invocation_draft(const struct invocation *invocation, const struct policy_file *policy,
+                     const char **path)
+{
+    const struct policy_settings *settings = &policy->settings;
+    bool asks = false;
+
+    for (uint32_t i = 0; i < settings->n_sources; i++)
+        asks = asks || settings->sources[i] == POLICY_SOURCE_DRAFT;
+    asks = asks && settings->kind != POLICY_GREEDY;
+    *path = asks ? policies_draft(invocation->store) : NULL;
+    if (*path == NULL && settings->kind == POLICY_SPECULATIVE)
+        return usage_error(invocation,
+                           "the policy \"%s\" needs a draft model: name one with --draft-model",
+                           policy->name);
+    return 0;
+}

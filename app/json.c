@@ -143,6 +143,8 @@ json_t *json_statistics(const struct engine_statistics *statistics)
     json_put(object, "between_tokens_p95_seconds", json_real(statistics->between_p95));
     json_put(object, "position", json_integer(statistics->position));
     json_put(object, "context", json_integer(statistics->n_context));
+    json_put(object, "policy_kind", json_string(policy_kind_name(statistics->policy)));
+    json_put(object, "speculation", json_policy_statistics(&statistics->speculation));
     return object;
 }
 

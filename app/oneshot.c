@@ -14,8 +14,10 @@
 #include "app/input.h"
 #include "app/interrupt.h"
 #include "app/json.h"
+#include "app/policies.h"
 #include "app/report.h"
 #include "app/subcommands.h"
+#include "app/trace.h"
 #include "config/config.h"
 
 struct oneshot {
@@ -30,6 +32,9 @@ struct oneshot {
     uint64_t seed;
     uint64_t request; /* 0: not submitted */
     struct sampling_choice sampling;
+    struct policy_file policy;
+    const char *draft_path; /* borrowed; NULL: the policy asks none */
+    struct trace *trace;    /* owned; NULL: none */
     bool over;
     int code;
 };
@@ -64,6 +69,19 @@ static int read_prompt(struct oneshot *shot)
     if (shot->prompt.n_bytes == 0)
         return usage_error(shot->invocation, "the prompt is empty");
     return 0;
+}
+
+/* What goes wrong here goes wrong before the model is read. */
+static int prepare_policy(struct oneshot *shot)
+{
+    struct error error = {0};
+    int code = invocation_policy(shot->invocation, &shot->policy);
+
+    if (code == 0 && shot->invocation->values[FLAG_ENGINE] == NULL)
+        code = invocation_draft(shot->invocation, &shot->policy, &shot->draft_path);
+    if (code == 0 && trace_open(&shot->trace, shot->config->trace, &error) != STATUS_OK)
+        return report_error(&error);
+    return code;
 }
 
 static int open_engine(struct oneshot *shot)
@@ -116,6 +134,10 @@ static void submit(struct oneshot *shot)
         .message = 0,
         .variant = 0,
         .max_tokens = (size_t)shot->config->max_tokens,
+        .policy = &shot->policy.settings,
+        .draft_path = shot->draft_path,
+        .trace = shot->trace != NULL ? trace_cycle : NULL,
+        .trace_context = shot->trace,
     };
     if (engine_submit(shot->engine, &request, &shot->request, &error) != STATUS_OK)
         finish(shot, report_error(&error));
@@ -169,6 +191,7 @@ static void write_json(struct oneshot *shot, const struct engine_event *event)
     put_sampling(shot, object);
     json_put(object, "seed", json_seed(shot->seed));
     json_put(object, "noise_seed", json_seed(event->done.statistics.noise_seed));
+    json_put(object, "policy", json_text(shot->policy.name, strlen(shot->policy.name)));
     json_put(object, "statistics", json_statistics(&event->done.statistics));
     json_write(&shot->output, object);
     json_decref(object);
@@ -242,8 +265,11 @@ int oneshot(struct invocation *invocation)
         .json = format != NULL && strcmp(format, "json") == 0,
         .sampling = sampling_settings(invocation->store),
     };
+    struct error notice = {0};
     int code = read_prompt(&shot);
 
+    if (code == 0)
+        code = prepare_policy(&shot);
     if (code == 0) {
         shot.seed = seed_setting(shot.config);
         output_init(&shot.output, STDOUT_FILENO, "standard output",
@@ -261,6 +287,9 @@ int oneshot(struct invocation *invocation)
         code = shot.code;
     }
     engine_close(&shot.engine);
+    if (trace_failed(shot.trace, &notice))
+        report_error(&notice);
+    trace_close(&shot.trace);
     text_release(&shot.prompt);
     text_release(&shot.answer);
     text_release(&shot.thinking);

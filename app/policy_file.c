@@ -53,7 +53,7 @@ static const char *whole_name(const char *last)
     return found;
 }
 
-static bool unknown_key(const char *key, char *what, size_t n_bytes)
+static enum config_visit unknown_key(const char *key, char *what, size_t n_bytes)
 {
     const char *names[KEYS_MAX + 1];
     size_t n_keys, n_names = 0;
@@ -70,25 +70,25 @@ static bool unknown_key(const char *key, char *what, size_t n_bytes)
         snprintf(what, n_bytes, "unknown key \"%.64s\" (did you mean \"%s\"?)", key, meant);
     else
         snprintf(what, n_bytes, "unknown key \"%.64s\"", key);
-    return false;
+    return CONFIG_WRONG_KEY;
 }
 
-static bool take_description(struct reading *reading, const char *value, char *what,
-                             size_t n_bytes)
+static enum config_visit take_description(struct reading *reading, const char *value,
+                                          char *what, size_t n_bytes)
 {
     size_t n = strlen(value);
 
     if (n >= sizeof reading->description || strchr(value, '\n') != NULL) {
         snprintf(what, n_bytes, "\"description\" must be one line of at most %zu bytes",
                  sizeof reading->description - 1);
-        return false;
+        return CONFIG_WRONG_VALUE;
     }
     memcpy(reading->description, value, n + 1);
-    return true;
+    return CONFIG_TAKEN;
 }
 
-static bool visit(void *context, const char *key, const char *value, int line, int column,
-                  char *what, size_t n_bytes)
+static enum config_visit visit(void *context, const char *key, const char *value, int line,
+                               int column, char *what, size_t n_bytes)
 {
     struct reading *reading = context;
     struct error error = {0};
@@ -103,17 +103,17 @@ static bool visit(void *context, const char *key, const char *value, int line, i
         /* Told once: the keys behind it would say the same. */
         reading->complete = false;
         snprintf(what, n_bytes, "\"kind\" must come before \"%.64s\"", key);
-        return false;
+        return CONFIG_WRONG_KEY;
     }
     reading->places[index].line = line;
     reading->places[index].column = column;
     if (policy_set_key(&reading->settings, key, value, &error) != STATUS_OK) {
         reading->complete = false;
         snprintf(what, n_bytes, "%s", error.what);
-        return false;
+        return CONFIG_WRONG_VALUE;
     }
     reading->has_kind = reading->has_kind || is_kind;
-    return true;
+    return CONFIG_TAKEN;
 }
 
 /* Add a problem behind those that are there. */

@@ -14,16 +14,23 @@
 #include "app/input.h"
 #include "app/interrupt.h"
 #include "app/json.h"
+#include "app/policies.h"
 #include "app/report.h"
 #include "app/subcommands.h"
+#include "app/trace.h"
 #include "config/config.h"
 
 enum generate_output { GENERATE_IDS, GENERATE_TEXT, GENERATE_JSON };
 
 struct generate {
     const struct invocation *invocation;
-    struct model *model;     /* owned */
-    struct session *session; /* owned */
+    struct model *model;           /* owned */
+    struct session *session;       /* owned */
+    struct model *draft_model;     /* owned; NULL: the policy asks none */
+    struct session *draft_session; /* owned */
+    struct policy_file policy_file;
+    struct policy *policy; /* owned */
+    struct trace *trace;   /* owned; NULL: none */
     struct token_list prompt, answer;
     struct text_buffer text; /* of the answer, for JSON */
     struct output output;
@@ -102,6 +109,10 @@ static json_t *statistics(const struct generate *generate)
     json_put(object, "generated_tokens", json_integer((json_int_t)n));
     json_put(object, "threads", json_integer(session_thread_count(generate->session)));
     json_put(object, "context", json_integer(session_context(generate->session)));
+    json_put(object, "policy_kind",
+             json_string(policy_kind_name(generate->policy_file.settings.kind)));
+    json_put(object, "speculation",
+             json_policy_statistics(policy_statistics(generate->policy)));
     return object;
 }
 
@@ -124,6 +135,8 @@ static void write_json(struct generate *generate)
     bool reference = model_info(generate->model)->level == KERNEL_LEVEL_REFERENCE;
     json_put(object, "kv",
              json_string(reference ? "f32" : config_values(generate->invocation->store)->kv));
+    json_put(object, "policy",
+             json_text(generate->policy_file.name, strlen(generate->policy_file.name)));
     json_put(object, "statistics", statistics(generate));
     json_write(&generate->output, object);
     json_decref(object);
@@ -147,7 +160,53 @@ static void choose_settings(struct generate *generate)
         .cancel = interrupt_wanted(),
         .sink = sink,
         .context = generate,
+        .policy = generate->policy,
     };
+}
+
+/* The draft model, where the policy asks one and there is one. */
+static int open_draft(struct generate *generate)
+{
+    const char *path;
+    struct engine_options options;
+    struct error error = {0};
+    int code = invocation_draft(generate->invocation, &generate->policy_file, &path);
+
+    if (code != 0 || path == NULL)
+        return code;
+    if (engine_settings(generate->invocation->store, &options, &error) != STATUS_OK)
+        return report_error(&error);
+    const struct model_options model_options = {.level = options.level,
+                                                .n_threads = options.n_threads};
+    if (model_open(&generate->draft_model, path, &model_options, &error) != STATUS_OK)
+        return report_error(&error);
+    const struct session_options session_options = {
+        .n_threads = options.n_threads,
+        .n_context = session_context(generate->session),
+        .kv = options.kv,
+        .chunk = options.chunk,
+    };
+    if (session_new(&generate->draft_session, generate->draft_model, &session_options,
+                    &error) != STATUS_OK)
+        return report_error(&error);
+    return 0;
+}
+
+static int start_policy(struct generate *generate)
+{
+    struct error error = {0};
+    int code = open_draft(generate);
+
+    if (code != 0)
+        return code;
+    const struct policy_parts parts = {.session = generate->session,
+                                       .draft = generate->draft_session};
+    if (policy_new(&generate->policy, &generate->policy_file.settings, &parts, &error) !=
+        STATUS_OK)
+        return report_error(&error);
+    if (generate->trace != NULL)
+        policy_set_trace(generate->policy, trace_cycle, generate->trace);
+    return 0;
 }
 
 /* Room for what was asked for, not for the longest that the model could take. */
@@ -165,10 +224,12 @@ static size_t context_wanted(const struct generate *generate)
 static int generate_all(struct generate *generate)
 {
     const struct session_hooks hooks = {.cancel = interrupt_wanted()};
-    struct error error = {0};
+    struct error error = {0}, notice = {0};
     int code = invocation_new_session(generate->invocation, generate->model,
                                       context_wanted(generate), &generate->session);
 
+    if (code == 0)
+        code = start_policy(generate);
     if (code != 0)
         return code;
     choose_settings(generate);
@@ -177,6 +238,8 @@ static int generate_all(struct generate *generate)
         session_generate(generate->session, generate->prompt.ids, generate->prompt.n_ids,
                          &generate->generation, &hooks, &generate->result, &error);
     generate->ended = seconds_now();
+    if (trace_failed(generate->trace, &notice))
+        report_error(&notice);
     if (status == STATUS_OK && generate->error.status != STATUS_OK)
         return report_error(&generate->error);
     if (status != STATUS_OK && status != STATUS_CANCELLED)
@@ -216,6 +279,17 @@ static int read_arguments(struct generate *generate)
     return 0;
 }
 
+static int read_policy(struct generate *generate)
+{
+    const char *path = config_values(generate->invocation->store)->trace;
+    struct error error = {0};
+    int code = invocation_policy(generate->invocation, &generate->policy_file);
+
+    if (code == 0 && trace_open(&generate->trace, path, &error) != STATUS_OK)
+        return report_error(&error);
+    return code;
+}
+
 int subcommand_generate(struct invocation *invocation)
 {
     struct generate generate = {
@@ -229,12 +303,18 @@ int subcommand_generate(struct invocation *invocation)
                 invocation->values[FLAG_RAW] != NULL);
     if (code == 0)
         code = read_arguments(&generate);
+    if (code == 0)
+        code = read_policy(&generate);
     if (code == 0) {
         interrupt_catch();
         code = invocation_open_model(invocation, false, &generate.model);
     }
     if (code == 0)
         code = generate_all(&generate);
+    policy_free(&generate.policy);
+    trace_close(&generate.trace);
+    session_free(&generate.draft_session);
+    model_close(&generate.draft_model);
     session_free(&generate.session);
     model_close(&generate.model);
     token_list_release(&generate.prompt);

@@ -102,6 +102,10 @@ static const struct option_flag bench_flags[] = {
     {FLAG_JSON, "json", 0, NULL, NULL, "as --output=json"},
     {0},
 };
+static const struct option_flag policy_flags[] = {
+    {FLAG_OUTPUT, "output", 'o', "FORMAT", answer_outputs, "of list and show: text, or json"},
+    {0},
+};
 static const struct option_flag train_flags[] = {
     {FLAG_OUT, "out", 'o', "FILE", NULL, "where the finished model goes"},
     {FLAG_DATA, "data", 0, "FILE", NULL,
@@ -204,6 +208,8 @@ const struct subcommand subcommands[] = {
                        "--from MODEL --out FILE [OPTION]... DATA..."),
      "Train a small model, or train one further.",
      SETTINGS("threads", "cpu", "template", "ascii"), train_flags, 1 << 16, subcommand_train},
+    {"policy", SYNOPSES("list [OPTION]...", "show NAME [OPTION]...", "check [FILE | NAME]"),
+     "List, show and check decode policies.", NULL, policy_flags, 2, subcommand_policy},
     {"config", SYNOPSES("show [--origin] [OPTION]...", "check [FILE]", "schema"),
      "Show the settings, check configuration files, or print the table of settings as JSON.",
      SETTINGS("engine", "chat", "sampling", "decode", "screen"), config_flags, 2, subcommand_config},

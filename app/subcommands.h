@@ -21,6 +21,7 @@ int subcommand_detokenize(struct invocation *invocation);
 int subcommand_info(struct invocation *invocation);
 int subcommand_models(struct invocation *invocation);
 int subcommand_config(struct invocation *invocation);
+int subcommand_policy(struct invocation *invocation);
 int subcommand_grade(struct invocation *invocation);
 int subcommand_ab(struct invocation *invocation);
 int subcommand_selfcheck(struct invocation *invocation);
@@ -59,6 +60,18 @@ int invocation_open_draft(const struct invocation *invocation, struct model **mo
  */
 int invocation_number(const struct invocation *invocation, enum flag flag, uint64_t minimum,
                       uint64_t maximum, uint64_t *number);
+/*
+ * The decode policy of the settings.  0, or the exit code with the problems told: 2 for a name that
+ * was given as a flag, 78 for a file.
+ */
+struct policy_file;
+int invocation_policy(const struct invocation *invocation, struct policy_file *policy);
+/*
+ * The path of the draft model that the policy asks, if there is one; *path NULL: none.  0, or the
+ * exit code 2, told: the policy cannot do without.
+ */
+int invocation_draft(const struct invocation *invocation, const struct policy_file *policy,
+                     const char **path);
 /* A message and exit code 2, with where to look. */
 int usage_error(const struct invocation *invocation, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

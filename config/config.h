@@ -68,8 +68,8 @@ struct config_option {
     const char *const *choices; /* NULL-terminated, for CHOICE */
     const char *built_in;       /* default as text; NULL: not set */
     const char *argument;       /* "N", "FILE": for --help */
-    const char
-        *section;       /* "engine", "chat", "sampling", "decode", "screen": YAML mapping, --help group */
+    const char *
+        section; /* "engine", "chat", "sampling", "decode", "screen": YAML mapping, --help group */
     const char *help;   /* one line */
     bool at_run_time;   /* /set may change it in a running chat */
     bool open_minimum;  /* the minimum itself is not allowed */
@@ -144,13 +144,15 @@ bool config_given(const struct config_store *store, const char *key);
 
 /*
  * Read a small YAML mapping that has a schema of its own (a decode policy): each scalar is given to
- * visit() with its key path ("ngram.gamma"; a list of scalars comes as "a, b"), its text and its
- * place.  visit() returns false with what is wrong.  Problems are collected as by config_load();
- * duplicate keys, anchors, tags, other documents and deeper nesting are problems.
+ * visit() with its key path ("ngram.gamma"; a list of scalars comes as "a, b"), its text and the
+ * place of that text.  visit() says what is wrong, of the key or of the value.  Problems are
+ * collected as by config_load(); duplicate keys, anchors, tags, other documents and deeper nesting
+ * are problems.
  */
+enum config_visit { CONFIG_TAKEN, CONFIG_WRONG_KEY, CONFIG_WRONG_VALUE };
 struct config_visitor {
-    bool (*visit)(void *context, const char *key, const char *value, int line, int column,
-                  char *what, size_t n_bytes);
+    enum config_visit (*visit)(void *context, const char *key, const char *value, int line,
+                               int column, char *what, size_t n_bytes);
     void *context;
 };
 size_t config_read_mapping(const char *path, const struct config_visitor *visitor,

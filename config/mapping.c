@@ -46,7 +46,8 @@ static bool join_list(struct mapping *mapping, const char *key, const yaml_node_
 }
 
 /* A scalar or a list of scalars on its way to the visitor. */
-static void visit_value(struct mapping *mapping, const char *key, const yaml_node_t *node)
+static void visit_value(struct mapping *mapping, const char *key, yaml_mark_t key_mark,
+                        const yaml_node_t *node)
 {
     const char *text = config_scalar_text(node);
     yaml_mark_t mark = node->start_mark;
@@ -63,9 +64,16 @@ static void visit_value(struct mapping *mapping, const char *key, const yaml_nod
         snprintf(what, sizeof what, "\"%.100s\" must not hold a NUL character", key);
     else if (config_is_empty(node))
         snprintf(what, sizeof what, "\"%.100s\" has no value", key);
-    else if (mapping->visitor->visit(mapping->visitor->context, key, text, (int)mark.line + 1,
-                                     (int)mark.column + 1, what, sizeof what))
-        return;
+    if (what[0] == '\0') {
+        enum config_visit found =
+            mapping->visitor->visit(mapping->visitor->context, key, text, (int)mark.line + 1,
+                                    (int)mark.column + 1, what, sizeof what);
+
+        if (found == CONFIG_TAKEN)
+            return;
+        if (found == CONFIG_WRONG_KEY)
+            mark = key_mark;
+    }
     config_problem_at(&mapping->document, mark, what);
 }
 
@@ -111,7 +119,7 @@ static void visit_pair(struct mapping *mapping, const char *section, const yaml_
     } else if (value->type == YAML_MAPPING_NODE && section[0] == '\0') {
         visit_pairs(mapping, path, value);
     } else {
-        visit_value(mapping, path, value);
+        visit_value(mapping, path, key_node->start_mark, value);
     }
 }
 
