@@ -168,28 +168,15 @@ static void choose_settings(struct generate *generate)
 static int open_draft(struct generate *generate)
 {
     const char *path;
-    struct engine_options options;
-    struct error error = {0};
     int code = invocation_draft(generate->invocation, &generate->policy_file, &path);
 
-    if (code != 0 || path == NULL)
-        return code;
-    if (engine_settings(generate->invocation->store, &options, &error) != STATUS_OK)
-        return report_error(&error);
-    const struct model_options model_options = {.level = options.level,
-                                                .n_threads = options.n_threads};
-    if (model_open(&generate->draft_model, path, &model_options, &error) != STATUS_OK)
-        return report_error(&error);
-    const struct session_options session_options = {
-        .n_threads = options.n_threads,
-        .n_context = session_context(generate->session),
-        .kv = options.kv,
-        .chunk = options.chunk,
-    };
-    if (session_new(&generate->draft_session, generate->draft_model, &session_options,
-                    &error) != STATUS_OK)
-        return report_error(&error);
-    return 0;
+    if (code == 0 && path != NULL)
+        code = invocation_open_draft(generate->invocation, &generate->draft_model);
+    if (code == 0 && path != NULL)
+        code = invocation_new_session(generate->invocation, generate->draft_model,
+                                      session_context(generate->session),
+                                      &generate->draft_session);
+    return code;
 }
 
 static int start_policy(struct generate *generate)
