@@ -118,7 +118,7 @@ static enum status measure(struct lanes_bench *work, struct error *error)
 static void write_table(const struct lanes_bench *work, struct output *output)
 {
     bench_write_title(&work->bench, output);
-    output_printf(output, ", %llu tokens each, behind %zu, %llu rounds\n\n",
+    output_printf(output, ", %llu tokens each, behind %zu, rounds: %llu\n\n",
                   (unsigned long long)work->bench.n_tokens, work->bench.n_prompt,
                   (unsigned long long)work->bench.n_rounds);
     output_printf(output, "%-10s %11s %11s %8s %17s\n", "sequences", "tok/s", "each", "of one",

@@ -236,7 +236,7 @@ static bool auto_holds(const struct policies_bench *work)
 static void write_table(const struct policies_bench *work, struct output *output)
 {
     bench_write_title(&work->bench, output);
-    output_printf(output, ", %zu tokens each, %llu rounds", work->plain.n_tokens,
+    output_printf(output, ", %zu tokens each, rounds: %llu", work->plain.n_tokens,
                   (unsigned long long)work->bench.n_rounds);
     output_printf(output,
                   "\na scripted draft is right with the chance given, and costs %.3g ms "

@@ -110,7 +110,7 @@ static void write_table(const struct verify_bench *work, struct output *output)
     struct text_buffer bytes = {0};
 
     bench_write_title(&work->bench, output);
-    output_printf(output, ", behind %zu tokens, %llu rounds\na plain step takes %.3f ms\n\n",
+    output_printf(output, ", behind %zu tokens, rounds: %llu\na plain step takes %.3f ms\n\n",
                   work->bench.n_prompt, (unsigned long long)work->bench.n_rounds,
                   ms(&work->step));
     output_printf(output, "%-5s %9s %7s %17s   %s\n", "", "a pass", "over", "",

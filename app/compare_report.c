@@ -112,8 +112,8 @@ static void write_sides(const struct comparison *comparison,
     const struct compared_side *a = &comparison->sides[SIDE_A], *b = &comparison->sides[SIDE_B];
     const struct policy_statistics *s = &a->statistics, *t = &b->statistics;
 
-    output_printf(output, "\n%-18s %11.11s (A) %10.10s (B)\n", "", subject->names[SIDE_A],
-                  subject->names[SIDE_B]);
+    output_printf(output, "\n%-18s %2s%12.12s %2s%12.12s\n", "", "A", subject->names[SIDE_A],
+                  "B", subject->names[SIDE_B]);
     write_count(output, "tokens", a->n_tokens, b->n_tokens);
     write_value(output, "seconds", a->seconds, b->seconds, 2, "");
     write_value(output, "tok/s", side_rate(a), side_rate(b), 1, "");

@@ -113,10 +113,11 @@ static int open_policies(struct ab *ab, size_t n_context)
     if (code == 0 && ab->draft_model != NULL)
         code = invocation_new_session(ab->invocation, ab->draft_model, n_context, &ab->draft);
     for (int side = 0; side < SIDE_COUNT && code == 0; side++) {
-        const struct policy_parts parts = {.session = ab->session, .draft = ab->draft};
+        const struct policy_settings *settings = &ab->files[side].settings;
+        const struct policy_parts parts = {.session = ab->session,
+                                           .draft = wants_draft(settings) ? ab->draft : NULL};
 
-        if (policy_new(&ab->policies[side], &ab->files[side].settings, &parts, &error) !=
-            STATUS_OK) {
+        if (policy_new(&ab->policies[side], settings, &parts, &error) != STATUS_OK) {
             error_where(&error, "policy %s", ab->files[side].name);
             code = report_error(&error);
         }

@@ -180,4 +180,6 @@ def test_usage(binary):
     expect(run(binary, "ab", *model, "--rounds", "0", "x"), 2, "", "--rounds")
     expect(run(binary, "ab", *model, "--rounds", "1x", "x"), 2, "", "--rounds")
     expect(run(binary, "ab", *model, "--b", "speculative", "x"), 2, "", "draft model")
+    expect(run(binary, "ab", *model, "--b", "speculative", "--draft-model", GUIDE, "x"), 2, "",
+           "policy speculative: the draft model has")
     expect(run(binary, "ab", "--model", "/nonexistent.gguf", "x"), 3, "", "/nonexistent.gguf")
