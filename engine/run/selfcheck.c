@@ -20,8 +20,8 @@ enum {
     ANSWER_SHARE = 4,  /* an answer is a quarter of the text */
     LEAST_ANSWER = 16,
     MOST_BYTES = 128 << 20, /* of the logits that are kept */
-    STEPS_PER_TOKEN = 12, /* all comparisons cost about so many steps for a token of the text */
-    SECONDS = 60,         /* that all of them may take */
+    STEPS_PER_TOKEN = 8, /* all comparisons cost about so many steps for a token of the text */
+    SECONDS = 60,        /* that all of them may take */
     MOST_COMPARISONS = 20,
     LARGEST_CONTEXT = 1024
 };

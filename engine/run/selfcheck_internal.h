@@ -31,7 +31,6 @@ struct selfcheck {
     uint32_t n_vocab, n_context;
     uint32_t n_tokens; /* of the text */
     uint32_t n_answer; /* tokens of an answer, at most n_tokens / 2 */
-    double step_seconds;
     int32_t *tokens; /* owns, as all that follows; [n_tokens] */
     float *logits;   /* [n_tokens][n_vocab] */
     float *rows;     /* [SELFCHECK_ROWS][n_vocab], what is compared with them */
