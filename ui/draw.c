@@ -190,7 +190,7 @@ static void draw_frame_lines(const struct ui *ui)
         paint_rule(screen, r->transcript_top + r->transcript, 0, screen->n_columns);
     if (r->status == 0)
         return;
-    status_lines(&ui->status, screen->n_columns, r->status, screen->ascii, lines);
+    status_lines(&ui->status, &ui->spark, screen->n_columns, r->status, screen->ascii, lines);
     paint_line(screen, r->status_top, 0, screen->n_columns, lines[0], A_NORMAL);
     if (r->status > 1)
         paint_line(screen, r->status_top + 1, 0, screen->n_columns, lines[1], A_DIM);

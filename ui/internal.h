@@ -125,7 +125,8 @@ struct ui {
     bool show_marks;
     bool forget_drawn; /* rows show something else now, though their text is the same */
     struct ui_status status;
-    char hint[256]; /* filtered; "": none */
+    struct spark spark; /* rates of the answer */
+    char hint[256];     /* filtered; "": none */
     int64_t hint_until_ms;
     struct ui_event *events; /* owned; a queue */
     size_t n_events, event_at, event_capacity;

@@ -2,65 +2,14 @@
  * status.c - numbers in, status lines out (status.h)
  */
 #include "ui/status.h"
-#include "ui/text.h"
+#include "ui/status_line.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define FIELD         64
-#define N_FIELDS_MAX  12
-#define BAR_MIN       8
-#define BAR_MAX       40
+#define NUMBER        64
 #define STATUS_NARROW 60 /* columns */
-
-/* Fields with a lower rank give way first. */
-enum rank {
-    RANK_KEYS,
-    RANK_CACHE,
-    RANK_FIRST_TOKEN,
-    RANK_TOKENS,
-    RANK_AMOUNT,
-    RANK_AVERAGE,
-    RANK_SPEED,
-    RANK_CONTEXT,
-    RANK_STOP,
-    RANK_REMAINING,
-    RANK_PHASE,
-    RANK_RATE
-};
-
-struct field {
-    enum rank rank;
-    bool right;
-    bool bar; /* takes the columns that are left */
-    char text[FIELD];
-    char brief[FIELD]; /* "": none; used before the field is dropped */
-};
-
-struct line {
-    struct field fields[N_FIELDS_MAX];
-    int n_fields;
-};
-
-static struct field *add(struct line *line, enum rank rank)
-{
-    struct field *field = &line->fields[line->n_fields++];
-    *field = (struct field){.rank = rank};
-    return field;
-}
-
-static void add_text(struct line *line, enum rank rank, const char *text)
-{
-    snprintf(add(line, rank)->text, FIELD, "%s", text);
-}
-
-static void add_right(struct line *line, enum rank rank, const char *text, const char *brief)
-{
-    struct field *field = add(line, rank);
-    field->right = true;
-    snprintf(field->text, FIELD, "%s", text);
-    snprintf(field->brief, FIELD, "%s", brief);
-}
+#define SPARK_COLUMNS 70 /* of the smallest screen with a sparkline */
 
 /* 1234567 -> "1,234,567" */
 static const char *grouped(uint64_t value, char out[32])
@@ -86,6 +35,15 @@ static const char *decimal(double value, char out[32])
     if (tenths >= 1000)
         return grouped((tenths + 5) / 10, out);
     snprintf(out, 32, "%u.%u", (unsigned)(tenths / 10), (unsigned)(tenths % 10));
+    return out;
+}
+
+static const char *hundredths(double value, char out[32])
+{
+    if (!(value >= 0 && value < 1e6))
+        value = 0;
+    unsigned whole = (unsigned)(value * 100 + 0.5);
+    snprintf(out, 32, "%u.%02u", whole / 100, whole % 100);
     return out;
 }
 
@@ -125,54 +83,146 @@ static unsigned percent(double fraction)
     return fraction >= 1 ? 100 : (unsigned)(fraction * 100);
 }
 
+static bool has_policy(const struct ui_status *status)
+{
+    return status->policy[0] != '\0';
+}
+
 static void add_context(struct line *line, const struct ui_status *status)
 {
-    char used[32], room[32], brief[FIELD], text[FIELD];
+    char used[32], room[32], brief[NUMBER], text[NUMBER];
     if (status->n_context == 0)
         return;
-    snprintf(brief, sizeof brief, "ctx %u%%",
+    snprintf(brief, sizeof brief, has_policy(status) ? "ctx%u%%" : "ctx %u%%",
              percent((double)status->position / (double)status->n_context));
     snprintf(text, sizeof text, "ctx %s/%s", short_count(status->position, used),
              short_count(status->n_context, room));
-    add_right(line, RANK_CONTEXT, text, brief);
+    line_add_right(line, RANK_CONTEXT, text, brief);
 }
 
 static void add_cache(struct line *line, const struct ui_status *status)
 {
-    char cached[32], prompt[32], text[FIELD];
+    char cached[32], prompt[32], text[NUMBER];
     if (status->n_cached == 0)
         return;
     snprintf(text, sizeof text, "cache %s/%s", grouped(status->n_cached, cached),
              grouped(status->n_prompt, prompt));
-    add_text(line, RANK_CACHE, text);
+    line_add(line, RANK_CACHE, text);
 }
 
-static void add_answer(struct line *line, const struct ui_status *status)
+static void add_counts(struct line *line, const struct ui_status *status)
 {
-    char number[32], text[FIELD];
-    bool running = status->phase == UI_PHASE_GENERATING;
-    double rate = running && status->rate_now > 0 ? status->rate_now : status->rate_average;
-    if (rate > 0) {
-        snprintf(text, sizeof text, "%s t/s", decimal(rate, number));
-        add_text(line, RANK_RATE, text);
-    }
-    if (running && status->rate_now > 0 && status->rate_average > 0) {
-        snprintf(text, sizeof text, "avg %s", decimal(status->rate_average, number));
-        add_text(line, RANK_AVERAGE, text);
-    }
+    char number[32], text[NUMBER];
     if (status->n_tokens > 0) {
         snprintf(text, sizeof text, "%s tok", grouped(status->n_tokens, number));
-        add_text(line, RANK_TOKENS, text);
+        line_add(line, RANK_TOKENS, text)->moves = true;
     }
     if (status->first_token >= 0 && status->n_tokens > 0) {
         snprintf(text, sizeof text, "ttft %s s", decimal(status->first_token, number));
-        add_text(line, RANK_FIRST_TOKEN, text);
+        line_add(line, RANK_FIRST_TOKEN, text)->moves = true;
     }
+}
+
+static bool is_running(const struct ui_status *status)
+{
+    return status->phase == UI_PHASE_GENERATING;
+}
+
+static void add_rate(struct line *line, const struct ui_status *status)
+{
+    char number[32], text[NUMBER];
+    double rate =
+        is_running(status) && status->rate_now > 0 ? status->rate_now : status->rate_average;
+    if (!(rate > 0))
+        return;
+    snprintf(text, sizeof text, "%s t/s", decimal(rate, number));
+    struct field *field = line_add(line, RANK_RATE, text);
+    snprintf(field->brief, sizeof field->brief, has_policy(status) ? "%st/s" : "%s t/s",
+             number);
+}
+
+static void add_average(struct line *line, const struct ui_status *status)
+{
+    char number[32], text[NUMBER];
+    if (!is_running(status) || !(status->rate_now > 0) || !(status->rate_average > 0))
+        return;
+    snprintf(text, sizeof text, has_policy(status) ? "(avg %s)" : "avg %s",
+             decimal(status->rate_average, number));
+    struct field *field = line_add(line, RANK_AVERAGE, text);
+    field->close = has_policy(status);
+    field->moves = true;
+}
+
+/* Foreign text through the filter. */
+static struct field *add_filtered(struct line *line, enum rank rank, const char *text,
+                                  size_t room)
+{
+    struct field *field = line_add(line, rank, "");
+    ui_filter_line(text, strnlen(text, room), field->text, FIELD_BYTES);
+    return field;
+}
+
+/* "auto>ngram": what runs is behind the sign. */
+static void add_policy(struct line *line, const struct ui_status *status)
+{
+    struct field *field =
+        add_filtered(line, RANK_POLICY, status->policy, sizeof status->policy);
+    const char *runs = strrchr(field->text, '>');
+    if (runs != NULL && runs[1] != '\0')
+        snprintf(field->brief, sizeof field->brief, "%s", runs + 1);
+    if (status->policy_state[0] != '\0')
+        add_filtered(line, RANK_STATE, status->policy_state, sizeof status->policy_state)
+            ->close = true;
+}
+
+static void add_speculation(struct line *line, const struct ui_status *status)
+{
+    char number[32], text[NUMBER];
+    if (status->acceptance >= 0) {
+        snprintf(text, sizeof text, "acc %u%%", percent(status->acceptance));
+        struct field *field = line_add(line, RANK_ACCEPTANCE, text);
+        snprintf(field->brief, sizeof field->brief, "%u%%", percent(status->acceptance));
+    }
+    if (status->mean_length > 0) {
+        snprintf(text, sizeof text, "len %s", decimal(status->mean_length, number));
+        line_add(line, RANK_LENGTH, text)->close = true;
+    }
+    if (status->speedup > 0) {
+        snprintf(text, sizeof text, "x%s est.", hundredths(status->speedup, number));
+        struct field *field = line_add(line, RANK_SPEEDUP, text);
+        snprintf(field->brief, sizeof field->brief, "x%s", number);
+        field->close = true;
+    }
+}
+
+/* With a decode policy: what it does, and what it gains. */
+static void fill_policy(struct line *line, const struct ui_status *status,
+                        const struct spark *spark, int columns)
+{
+    add_policy(line, status);
+    add_rate(line, status);
+    add_average(line, status);
+    if (spark != NULL && spark->n_samples > 1 && columns >= SPARK_COLUMNS) {
+        struct field *field = line_add(line, RANK_SPARK, "");
+        field->kind = FIELD_SPARK;
+        field->close = true;
+        line->spark = spark;
+    }
+    add_speculation(line, status);
+    add_context(line, status);
+}
+
+static void fill_answer(struct line *line, const struct ui_status *status)
+{
+    add_rate(line, status);
+    add_average(line, status);
+    add_counts(line, status);
+    add_context(line, status);
 }
 
 static void add_amount(struct line *line, const struct ui_status *status)
 {
-    char done[32], total[32], text[FIELD];
+    char done[32], total[32], text[NUMBER];
     if (status->total == 0)
         return;
     if (status->phase == UI_PHASE_LOADING && status->total < 1000000)
@@ -186,7 +236,7 @@ static void add_amount(struct line *line, const struct ui_status *status)
     else
         snprintf(text, sizeof text, "%s/%s MB", decimal((double)status->done / 1e6, done),
                  decimal((double)status->total / 1e6, total));
-    add_text(line, RANK_AMOUNT, text);
+    line_add(line, RANK_AMOUNT, text);
 }
 
 static double fraction_of(const struct ui_status *status)
@@ -198,181 +248,109 @@ static double fraction_of(const struct ui_status *status)
 
 static void add_progress(struct line *line, const struct ui_status *status)
 {
-    char number[32], text[FIELD];
-    add(line, RANK_RATE)->bar = true;
+    char number[32], text[NUMBER];
+    line_add(line, RANK_RATE, "")->kind = FIELD_BAR;
+    line->fraction = fraction_of(status);
     snprintf(text, sizeof text, "%u%%", percent(fraction_of(status)));
-    add_text(line, RANK_RATE, text);
+    line_add(line, RANK_RATE, text);
     add_amount(line, status);
     if (status->rate > 0 && status->phase == UI_PHASE_PREFILL) {
         snprintf(text, sizeof text, "%s t/s", decimal(status->rate, number));
-        add_text(line, RANK_SPEED, text);
+        line_add(line, RANK_SPEED, text);
     }
     if (status->remaining >= 0) {
         snprintf(text, sizeof text, "eta %s", clock_time(status->remaining, number));
-        add_text(line, RANK_REMAINING, text);
+        line_add(line, RANK_REMAINING, text);
     }
 }
 
-static void fill_first(struct line *line, const struct ui_status *status)
+static const char *phase_word(const struct ui_status *status)
 {
     switch (status->phase) {
-    case UI_PHASE_LOADING:
-        add_text(line, RANK_PHASE, "loading");
-        add_progress(line, status);
-        break;
-    case UI_PHASE_PREFILL:
-        add_text(line, RANK_PHASE, "reading");
-        add_progress(line, status);
-        break;
-    case UI_PHASE_GENERATING:
-        add_text(line, RANK_PHASE, status->thinking ? "thinking" : "answering");
-        add_answer(line, status);
-        add_context(line, status);
-        break;
-    case UI_PHASE_IDLE:
-        add_text(line, RANK_PHASE, "ready");
-        add_answer(line, status);
-        add_context(line, status);
-        break;
-    case UI_PHASE_NO_MODEL: add_text(line, RANK_PHASE, "no model"); break;
+    case UI_PHASE_LOADING: return "loading";
+    case UI_PHASE_PREFILL: return "reading";
+    case UI_PHASE_GENERATING: return status->thinking ? "thinking" : "answering";
+    case UI_PHASE_IDLE: return "ready";
+    case UI_PHASE_NO_MODEL: break;
     }
+    return "no model";
+}
+
+static void fill_first(struct line *line, const struct ui_status *status,
+                       const struct spark *spark, int columns)
+{
+    bool answers = is_running(status) || status->phase == UI_PHASE_IDLE;
+    /* While an answer runs with a policy the word is on the second line. */
+    if (!is_running(status) || !has_policy(status))
+        line_add(line, RANK_PHASE, phase_word(status));
+    if (answers && has_policy(status))
+        fill_policy(line, status, spark, columns);
+    else if (answers)
+        fill_answer(line, status);
+    else if (status->phase != UI_PHASE_NO_MODEL)
+        add_progress(line, status);
+}
+
+/* The speed-up compares with a plain step that was measured so long ago. */
+static void add_age(struct line *line, const struct ui_status *status)
+{
+    char number[32], text[NUMBER];
+    if (!(status->speedup > 0) || status->speedup_age == 0)
+        return;
+    snprintf(text, sizeof text, "plain %s tok ago", grouped(status->speedup_age, number));
+    line_add(line, RANK_AGE, text);
+}
+
+static void add_reason(struct line *line, const struct ui_status *status, enum rank rank)
+{
+    if (status->policy_reason[0] != '\0')
+        add_filtered(line, rank, status->policy_reason, sizeof status->policy_reason)->cuts =
+            true;
 }
 
 /* The second line, or what of it goes to the end of the only one. */
 static void fill_second(struct line *line, const struct ui_status *status, bool alone)
 {
-    bool running = status->phase == UI_PHASE_GENERATING || status->phase == UI_PHASE_PREFILL;
-    if (running || status->phase == UI_PHASE_IDLE)
+    bool reading = status->phase == UI_PHASE_PREFILL || status->phase == UI_PHASE_LOADING;
+    bool stops = is_running(status) || status->phase == UI_PHASE_PREFILL;
+    bool speculates = has_policy(status) && !reading && status->phase != UI_PHASE_NO_MODEL;
+    if (speculates) {
+        if (is_running(status))
+            line_add(line, alone ? RANK_CACHE : RANK_PHASE, phase_word(status));
+        add_reason(line, status, alone ? RANK_KEYS : RANK_REASON);
+        add_counts(line, status);
+    }
+    if (stops || status->phase == UI_PHASE_IDLE)
         add_cache(line, status);
-    if (running)
-        add_right(line, RANK_STOP,
-                  status->phase == UI_PHASE_PREFILL ? "Esc cancels" : "Esc stops", "Esc");
+    if (speculates)
+        add_age(line, status);
+    /* What is read or loaded; the header, which says it too, may be covered. */
+    if (reading && alone && status->note[0] != '\0')
+        add_filtered(line, RANK_REASON, status->note, sizeof status->note)->cuts = true;
+    if (stops)
+        line_add_right(line, RANK_STOP, reading ? "Esc cancels" : "Esc stops", "Esc");
     else if (!alone)
-        add_right(line, RANK_KEYS, "Ctrl-J new line  /help  Ctrl-D leaves", "/help");
+        line_add_right(line, RANK_KEYS, "Ctrl-J new line  /help  Ctrl-D leaves", "/help")
+            ->brief_rank = RANK_REASON;
 }
 
-static int width_of(const struct line *line)
-{
-    int columns = 1;
-    for (int i = 0; i < line->n_fields; i++) {
-        const struct field *field = &line->fields[i];
-        columns +=
-            2 + (field->bar ? BAR_MIN : ui_text_columns(field->text, strlen(field->text)));
-    }
-    return columns - (line->n_fields > 0);
-}
-
-/* The field that gives way next: shortened if it can be, else taken out. */
-static void give_way(struct line *line)
-{
-    int weakest = 0;
-    for (int i = 1; i < line->n_fields; i++) {
-        const struct field *field = &line->fields[i], *other = &line->fields[weakest];
-        if (field->rank < other->rank || (field->rank == other->rank && field->bar))
-            weakest = i;
-    }
-    struct field *field = &line->fields[weakest];
-    if (field->brief[0] != '\0') {
-        memcpy(field->text, field->brief, FIELD);
-        field->brief[0] = '\0';
-        return;
-    }
-    line->n_fields--;
-    memmove(field, field + 1, (size_t)(line->n_fields - weakest) * sizeof *field);
-}
-
-static size_t put(char *out, size_t at, const char *text)
-{
-    size_t n_bytes = strlen(text);
-    if (n_bytes > STATUS_LINE - 1 - at)
-        return at;
-    memcpy(out + at, text, n_bytes + 1);
-    return at + n_bytes;
-}
-
-static size_t put_spaces(char *out, size_t at, int n)
-{
-    for (int i = 0; i < n; i++)
-        at = put(out, at, " ");
-    return at;
-}
-
-static size_t put_bar(char *out, size_t at, double fraction, int columns, bool ascii)
-{
-    int inside = columns - 2;
-    int full = (int)(percent(fraction) * (unsigned)inside / 100);
-    at = put(out, at, "[");
-    for (int i = 0; i < inside; i++)
-        at = put(out, at, i < full ? (ascii ? "=" : "\u2588") : (ascii ? "." : "\u2591"));
-    return put(out, at, "]");
-}
-
-static void render(struct line *line, double fraction, int columns, bool ascii,
-                   char out[STATUS_LINE])
-{
-    while (line->n_fields > 0 && width_of(line) > columns)
-        give_way(line);
-    int spare = columns - width_of(line);
-    int bar = BAR_MIN + (spare < BAR_MAX - BAR_MIN ? spare : BAR_MAX - BAR_MIN);
-    size_t at = 0;
-    out[0] = '\0';
-    at = put(out, at, columns > 0 ? " " : "");
-    for (int i = 0; i < line->n_fields; i++) {
-        const struct field *field = &line->fields[i];
-        if (field->right)
-            continue;
-        at = put_spaces(out, at, at > 1 ? 2 : 0);
-        at = field->bar ? put_bar(out, at, fraction, bar, ascii) : put(out, at, field->text);
-    }
-    int right = 0;
-    for (int i = 0; i < line->n_fields; i++)
-        if (line->fields[i].right)
-            right += (int)strlen(line->fields[i].text) + (right > 0 ? 2 : 0);
-    if (right == 0)
-        return;
-    at = put_spaces(out, at, columns - 1 - right - ui_text_columns(out, at));
-    bool first = true;
-    for (int i = 0; i < line->n_fields; i++) {
-        if (!line->fields[i].right)
-            continue;
-        at = put_spaces(out, at, first ? 0 : 2);
-        at = put(out, at, line->fields[i].text);
-        first = false;
-    }
-}
-
-void status_lines(const struct ui_status *status, int columns, int n_lines, bool ascii,
-                  char out[2][STATUS_LINE])
+void status_lines(const struct ui_status *status, const struct spark *spark, int columns,
+                  int n_lines, bool ascii, char out[2][STATUS_LINE])
 {
     struct line first = {.n_fields = 0}, second = {.n_fields = 0};
-    double fraction = fraction_of(status);
+    bool alone = n_lines < 2;
     if (columns > STATUS_COLUMNS)
         columns = STATUS_COLUMNS;
-    fill_first(&first, status);
-    if (n_lines < 2) {
-        fill_second(&first, status, true);
-        out[1][0] = '\0';
-    } else {
-        fill_second(&second, status, false);
-        render(&second, 0, columns, ascii, out[1]);
-    }
-    render(&first, fraction, columns, ascii, out[0]);
-}
-
-/* The longest beginning of `text` within `columns`. */
-static size_t fitting(const char *text, int columns)
-{
-    size_t at = 0, n_bytes = strlen(text);
-    int used = 0;
-    while (at < n_bytes) {
-        struct text_cluster cluster;
-        text_cluster_at(text + at, n_bytes - at, &cluster);
-        if (used + cluster.columns > columns)
-            break;
-        used += cluster.columns;
-        at += cluster.n_bytes;
-    }
-    return at;
+    fill_first(&first, status, spark, columns);
+    fill_second(alone ? &first : &second, status, alone);
+    first.tightens = alone && has_policy(status);
+    out[1][0] = '\0';
+    line_fit(&first, columns, alone ? NULL : &second);
+    line_render(&first, columns, ascii, out[0]);
+    if (alone)
+        return;
+    line_fit(&second, columns, NULL);
+    line_render(&second, columns, ascii, out[1]);
 }
 
 void status_header(const struct ui_status *status, int columns, char out[STATUS_LINE])
@@ -386,13 +364,13 @@ void status_header(const struct ui_status *status, int columns, char out[STATUS_
         columns = STATUS_COLUMNS;
     out[0] = '\0';
     if (columns >= STATUS_NARROW || model[0] == '\0')
-        at = put(out, at, " banter ");
-    at = put(out, at, " ");
-    at = put(out, at, model);
+        at = line_put(out, at, " banter ");
+    at = line_put(out, at, " ");
+    at = line_put(out, at, model);
     int used = ui_text_columns(out, at), wanted = ui_text_columns(note, strlen(note));
     if (wanted > 0 && used + 2 + wanted + 1 <= columns) {
-        at = put_spaces(out, at, columns - 1 - wanted - used);
-        put(out, at, note);
+        at = line_put_blanks(out, at, columns - 1 - wanted - used);
+        line_put(out, at, note);
     }
-    out[fitting(out, columns)] = '\0';
+    out[line_fitting(out, columns)] = '\0';
 }

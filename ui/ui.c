@@ -368,6 +368,11 @@ int ui_page_rows(const struct ui *ui)
 
 void ui_set_status(struct ui *ui, const struct ui_status *status)
 {
+    bool starts = status->phase == UI_PHASE_GENERATING && ui->status.phase != status->phase;
+    if (starts)
+        spark_clear(&ui->spark);
+    if (status->phase == UI_PHASE_GENERATING)
+        spark_note(&ui->spark, status->rate_now, ui_now_ms());
     ui->status = *status;
     ui->dirty = true;
 }

@@ -456,7 +456,7 @@ static void status_fits_any_width(void **state)
         for (int columns = 0; columns <= 600; columns++) {
             for (int n_lines = 1; n_lines <= 2; n_lines++) {
                 struct ui_status status = example((enum ui_phase)phase);
-                status_lines(&status, columns, n_lines, columns % 2 == 0, lines);
+                status_lines(&status, NULL, columns, n_lines, columns % 2 == 0, lines);
                 for (int i = 0; i < 2; i++)
                     assert_true(ui_text_columns(lines[i], strlen(lines[i])) <= columns);
                 status.total = UINT64_MAX;
@@ -466,7 +466,7 @@ static void status_fits_any_width(void **state)
                 status.n_tokens = status.position = status.n_context = UINT32_MAX;
                 memset(status.model, 0xFF, sizeof status.model);
                 memset(status.note, '\033', sizeof status.note);
-                status_lines(&status, columns, n_lines, false, lines);
+                status_lines(&status, NULL, columns, n_lines, false, lines);
                 for (int i = 0; i < 2; i++)
                     assert_true(ui_text_columns(lines[i], strlen(lines[i])) <= columns);
                 status_header(&status, columns, lines[0]);
@@ -481,17 +481,17 @@ static void status_drops_in_order(void **state)
     (void)state;
     static char lines[2][STATUS_LINE];
     struct ui_status status = example(UI_PHASE_GENERATING);
-    status_lines(&status, 80, 2, true, lines);
+    status_lines(&status, NULL, 80, 2, true, lines);
     assert_string_equal(lines[0], " answering  14.2 t/s  avg 12.9  312 tok  ttft 1.9 s"
                                   "                ctx 3.1k/32k");
     assert_non_null(strstr(lines[1], "cache 1,812/1,840"));
     assert_non_null(strstr(lines[1], "Esc stops"));
-    status_lines(&status, 40, 1, true, lines);
+    status_lines(&status, NULL, 40, 1, true, lines);
     assert_string_equal(lines[0], " answering  14.2 t/s  ctx 9%  Esc stops");
-    status_lines(&status, 12, 1, true, lines);
+    status_lines(&status, NULL, 12, 1, true, lines);
     assert_string_equal(lines[0], " 14.2 t/s");
     status = example(UI_PHASE_PREFILL);
-    status_lines(&status, 80, 2, true, lines);
+    status_lines(&status, NULL, 80, 2, true, lines);
     assert_string_equal(lines[0], " reading  [==============............]  54%  5,120/9,480 tok"
                                   "  118 t/s  eta 0:37");
 }
