@@ -485,10 +485,10 @@ static enum status init_sources(struct decode *out, const struct decode_parts *p
     enum status status = ngram_index_init(&out->index, s->ngram.min, capacity, error);
 
     out->is_there[POLICY_SOURCE_NGRAM] = true;
-    if (status == STATUS_OK && parts->draft) {
+    out->script = parts->script;
+    out->is_there[POLICY_SOURCE_DRAFT] = parts->script || parts->draft;
+    if (status == STATUS_OK && parts->draft)
         status = draft_source_init(&out->draft, parts->draft, error);
-        out->is_there[POLICY_SOURCE_DRAFT] = true;
-    }
     if (status == STATUS_OK && parts->mtp) {
         status = mtp_source_init(&out->mtp, parts->mtp, n_vocab, error);
         out->is_there[POLICY_SOURCE_MTP] = true;

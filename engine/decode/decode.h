@@ -20,10 +20,11 @@
 struct decode_parts {
     const struct decode_target *target;
     struct sampler *sampler;
-    float *logits;                     /* [n_vocab], a row for plain steps */
-    const struct decode_target *draft; /* NULL: none */
-    const struct mtp_proposer *mtp;    /* NULL: none */
-    double (*clock)(void *context);    /* seconds; NULL: time is not measured */
+    float *logits;                      /* [n_vocab], a row for plain steps */
+    const struct decode_target *draft;  /* NULL: none */
+    const struct policy_script *script; /* NULL, or borrows: stands for the draft */
+    const struct mtp_proposer *mtp;     /* NULL: none */
+    double (*clock)(void *context);     /* seconds; NULL: time is not measured */
     void *clock_context;
 };
 
@@ -50,6 +51,8 @@ struct decode {
     float *rows;              /* owns; [POLICY_MAX_CANDIDATES + 1][n_vocab] */
     struct ngram_index index; /* owns; the text, for every source */
     struct draft_source draft;
+    const struct policy_script *script; /* NULL, or borrows: instead of the draft */
+    double virtual_seconds;             /* that the scripted draft has cost */
     struct mtp_source mtp;
     bool is_there[POLICY_SOURCE_COUNT];
     struct auto_policy automatic;

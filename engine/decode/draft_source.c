@@ -34,7 +34,7 @@ void draft_source_release(struct draft_source *source)
 
 void draft_source_begin(struct draft_source *source)
 {
-    source->n_agreed = 0;
+    source->n_agreed = source->n_behind = 0;
     source->awaits_pending = false;
 }
 

@@ -7,8 +7,10 @@
 #include "engine/model/model_internal.h"
 #include "engine/run/run_clock.h"
 #include "engine/state/session_internal.h"
+#include "engine/text/vocabulary.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static double monotonic_seconds(void *context)
 {
@@ -24,22 +26,52 @@ static bool has_block(const struct session *session)
 static enum status check_parts(const struct policy_settings *settings,
                                const struct policy_parts *parts, struct error *error)
 {
-    const struct model_info *info = model_info(parts->session->model);
     enum status status = policy_check(settings, error);
 
     if (status != STATUS_OK)
         return status;
     if (parts->draft && parts->draft == parts->session)
         return error_set(error, STATUS_USAGE, "a session cannot draft for itself");
-    if (parts->draft && model_info(parts->draft->model)->n_vocab != info->n_vocab)
-        return error_set(error, STATUS_USAGE,
-                         "the draft model has %u tokens, the model %u: it needs the same",
-                         model_info(parts->draft->model)->n_vocab, info->n_vocab);
     if (settings->kind == POLICY_SPECULATIVE && !parts->draft && !parts->script)
         return error_set(error, STATUS_USAGE, "speculative: there is no draft model");
     if (settings->kind == POLICY_MTP && !has_block(parts->session))
         return error_set(error, STATUS_USAGE,
                          "mtp: the model has no block for the token after next");
+    return STATUS_OK;
+}
+
+/* A draft's ids have to mean what the model's mean: the first one that does not is named. */
+static enum status check_vocabularies(const struct model *model, const struct model *draft,
+                                      struct error *error)
+{
+    const struct vocabulary *a = model_vocabulary(draft), *b = model_vocabulary(model);
+    const uint32_t n_draft = model_info(draft)->n_vocab, n = model_info(model)->n_vocab;
+
+    if (n_draft != n)
+        return error_set(error, STATUS_USAGE,
+                         "the draft model has %u tokens, the model %u: it needs the same",
+                         n_draft, n);
+    for (int32_t id = 0; a != b && a && b && (uint32_t)id < n; id++) {
+        size_t n_a, n_b;
+        const char *text_a = vocabulary_bytes(a, id, &n_a),
+                   *text_b = vocabulary_bytes(b, id, &n_b);
+        if (n_a != n_b || memcmp(text_a, text_b, n_a) != 0)
+            return error_set(error, STATUS_USAGE,
+                             "the draft model has another vocabulary: its token %d is '%.40s', "
+                             "the model's '%.40s'",
+                             id, text_a, text_b);
+        if (vocabulary_kind(a, id) != vocabulary_kind(b, id))
+            return error_set(
+                error, STATUS_USAGE,
+                "the draft model has another vocabulary: its token %d, '%.40s', is "
+                "of another kind",
+                id, text_a);
+        if (vocabulary_is_stop(a, id) != vocabulary_is_stop(b, id))
+            return error_set(error, STATUS_USAGE,
+                             "the draft model has another vocabulary: only one of them ends an "
+                             "answer at token %d, '%.40s'",
+                             id, text_a);
+    }
     return STATUS_OK;
 }
 
@@ -62,6 +94,8 @@ enum status policy_new(struct policy **out, const struct policy_settings *settin
     enum status status = check_parts(settings, parts, error);
 
     *out = NULL;
+    if (status == STATUS_OK && parts->draft)
+        status = check_vocabularies(parts->session->model, parts->draft->model, error);
     if (status != STATUS_OK)
         return status;
     policy = checked_allocate_zeroed(1, sizeof *policy);
@@ -79,6 +113,7 @@ enum status policy_new(struct policy **out, const struct policy_settings *settin
                              .sampler = &parts->session->sampler,
                              .logits = parts->session->logits,
                              .draft = parts->draft ? &draft : NULL,
+                             .script = parts->script,
                              .mtp = has_block(parts->session) ? &block : NULL,
                              .clock = parts->clock ? parts->clock : monotonic_seconds,
                              .clock_context = parts->clock_context,

@@ -13,7 +13,7 @@ static const uint32_t OFF_FOR_GOOD = UINT32_MAX;
 
 double decode_now(const struct decode *decode)
 {
-    return decode->clock ? decode->clock(decode->clock_context) : 0;
+    return decode->virtual_seconds + (decode->clock ? decode->clock(decode->clock_context) : 0);
 }
 
 static void reset_schedule(struct decode *decode)
@@ -163,6 +163,42 @@ static void ask_ngram(const struct asking *asking)
     say(asking->cycle, POLICY_DRAFTING, "ngram: %u tokens seen before", match.length);
 }
 
+static int32_t wrong_token(const struct decode *decode, int32_t right)
+{
+    const struct decode_target *target = &decode->target;
+    int32_t id = right;
+
+    do
+        id = (int32_t)(((uint32_t)id + 1) % target->n_vocab);
+    while (id != right && target->is_stop(target->context, id));
+    return id;
+}
+
+/* The draft of benches: what will be said, but for the candidates that are to be wrong. */
+static void ask_script(const struct asking *asking, uint32_t wanted)
+{
+    struct decode *decode = asking->decode;
+    struct proposal *proposal = &decode->proposal;
+    const struct policy_script *script = decode->script;
+    uint32_t n = 0;
+
+    wanted = wanted < asking->limit ? wanted : asking->limit;
+    for (uint32_t at = decode->index.n_tokens; n < wanted && at >= script->first_position &&
+                                               at - script->first_position < script->n_tokens;
+         at++) {
+        int32_t id = script->tokens[at - script->first_position];
+        if (sampling_noise(script->seed, at, 0) >= script->acceptance)
+            id = wrong_token(decode, id);
+        proposal->ids[n++] = id;
+    }
+    decode->virtual_seconds += n * script->seconds_per_token;
+    proposal->n = proposal->stage = before_stop(asking, proposal->ids, n);
+    if (proposal->n > 0)
+        say(asking->cycle, POLICY_DRAFTING, "scripted draft: gamma %u", wanted);
+    else
+        say(asking->cycle, POLICY_PLAIN, "the scripted draft has nothing to propose");
+}
+
 static enum status ask_draft(const struct asking *asking, uint32_t wanted, struct error *error)
 {
     struct decode *decode = asking->decode;
@@ -240,7 +276,12 @@ static enum status ask(const struct asking *asking, enum policy_source source, u
     asking->decode->proposal = (struct proposal){.source = source};
     switch (source) {
     case POLICY_SOURCE_NGRAM: ask_ngram(asking); break;
-    case POLICY_SOURCE_DRAFT: status = ask_draft(asking, wanted, error); break;
+    case POLICY_SOURCE_DRAFT:
+        if (asking->decode->script)
+            ask_script(asking, wanted);
+        else
+            status = ask_draft(asking, wanted, error);
+        break;
     case POLICY_SOURCE_MTP: status = ask_mtp(asking, wanted, error); break;
     default: break;
     }
@@ -325,7 +366,9 @@ static enum status survey(const struct asking *asking, uint32_t most[POLICY_SOUR
         const enum policy_source s = decode->settings.sources[i];
         if (!decode->is_there[s] || decode->cooldown[s] > 0)
             continue;
-        if (s == POLICY_SOURCE_DRAFT) {
+        if (s == POLICY_SOURCE_DRAFT && decode->script) {
+            most[s] = decode->settings.speculative.max_gamma;
+        } else if (s == POLICY_SOURCE_DRAFT) {
             const uint32_t missing = draft_source_missing(&decode->draft, decode->index.tokens,
                                                           decode->index.n_tokens);
             if (!draft_source_has_room(&decode->draft, decode->index.n_tokens))

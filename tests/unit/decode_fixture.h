@@ -32,8 +32,8 @@ struct fake {
     uint32_t cancel_in;  /* verifies until one is cancelled; 0: never */
     uint32_t fail_in;    /* verifies until one fails; 0: never */
     struct fake_clock *clock;
-    double step_seconds, row_seconds; /* of a pass: the first row, each further one */
-    uint32_t n_steps, n_verifies;
+    double step_seconds, row_seconds;     /* of a pass: the first row, each further one */
+    uint32_t n_steps, n_verifies, n_read; /* n_read: tokens consumed, also those taken back */
 };
 
 static inline uint64_t mix(uint64_t x)
@@ -134,6 +134,7 @@ static inline enum status fake_consume(void *context, const int32_t *tokens, uin
     if (logits)
         fake_logits(fake, fake->tokens, fake->n, fake->hash, logits);
     fake->n_steps++;
+    fake->n_read += n;
     spend(fake, n);
     return STATUS_OK;
 }

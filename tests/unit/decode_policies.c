@@ -171,10 +171,10 @@ static void generate(const struct setting *setting, const struct sampling *sampl
         prompt[i] = 1 + i % 5;
     check(sampler_init(&sampler, N_FAKE_VOCAB, &error), &error);
     check(policy_check(&setting->policy, &error), &error);
-    check(decode_init(
-              &decode, &setting->policy,
-              &(struct decode_parts){&trunk, &sampler, logits, &small, &mtp, fake_time, &clock},
-              target.n_context, &error),
+    check(decode_init(&decode, &setting->policy,
+                      &(struct decode_parts){&trunk, &sampler, logits, &small, NULL, &mtp,
+                                             fake_time, &clock},
+                      target.n_context, &error),
           &error);
     decode.trace = count_cycle;
     decode.trace_context = &n_cycles;
