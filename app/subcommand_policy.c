@@ -1,5 +1,5 @@
 /*
- * subcommand_policy.c - `banter policy`: list, show, check
+ * subcommand_policy.c - `banter policy`: list, show, check, schema
  *
  * What `show` prints is a policy file again, with every key.
  */
@@ -50,7 +50,22 @@ static int write_json(json_t *value)
     return output_exit_code(&output);
 }
 
-/* All keys, those with a dot in an object of their own; each as a number, a boolean or a text. */
+/* A value as a number, a boolean or a text. */
+static json_t *json_value(const struct policy_settings *settings, const struct policy_key *key)
+{
+    char value[VALUE_ROOM];
+
+    policy_get_key(settings, key->name, value, sizeof value);
+    switch (key->type) {
+    case POLICY_VALUE_FLAG: return json_boolean(strcmp(value, "true") == 0);
+    case POLICY_VALUE_COUNT: return json_integer(strtoll(value, NULL, 10));
+    case POLICY_VALUE_REAL: return json_real(strtod(value, NULL));
+    case POLICY_VALUE_NAME: break;
+    }
+    return json_string(value);
+}
+
+/* All keys, those with a dot in an object of their own. */
 static json_t *json_settings(const struct policy_settings *settings)
 {
     json_t *all = json_object();
@@ -59,8 +74,8 @@ static json_t *json_settings(const struct policy_settings *settings)
 
     for (size_t i = 0; i < n_keys; i++) {
         const char *dot = strchr(keys[i].name, '.');
-        json_t *object = all, *json;
-        char value[VALUE_ROOM], section[VALUE_ROOM];
+        json_t *object = all;
+        char section[VALUE_ROOM];
 
         if (dot != NULL) {
             memcpy(section, keys[i].name, (size_t)(dot - keys[i].name));
@@ -71,14 +86,7 @@ static json_t *json_settings(const struct policy_settings *settings)
                 json_put(all, section, object);
             }
         }
-        policy_get_key(settings, keys[i].name, value, sizeof value);
-        switch (keys[i].type) {
-        case POLICY_VALUE_FLAG: json = json_boolean(strcmp(value, "true") == 0); break;
-        case POLICY_VALUE_COUNT: json = json_integer(strtoll(value, NULL, 10)); break;
-        case POLICY_VALUE_REAL: json = json_real(strtod(value, NULL)); break;
-        default: json = json_string(value); break;
-        }
-        json_put(object, dot != NULL ? dot + 1 : keys[i].name, json);
+        json_put(object, dot != NULL ? dot + 1 : keys[i].name, json_value(settings, &keys[i]));
     }
     return all;
 }
@@ -266,14 +274,55 @@ static int check(struct invocation *invocation)
     return n_errors > 0 ? STATUS_CONFIG : code;
 }
 
+static json_t *schema_row(const struct policy_key *key)
+{
+    static const char *const types[] = {
+        [POLICY_VALUE_NAME] = "name",
+        [POLICY_VALUE_FLAG] = "boolean",
+        [POLICY_VALUE_COUNT] = "integer",
+        [POLICY_VALUE_REAL] = "number",
+    };
+    json_t *row = json_object(), *defaults = json_object();
+
+    json_put(row, "key", json_string(key->name));
+    json_put(row, "type", json_string(types[key->type]));
+    json_put(row, "argument", json_string(key->argument));
+    if (key->minimum < key->maximum) {
+        json_put(row, "minimum", json_real(key->minimum));
+        json_put(row, "maximum", json_real(key->maximum));
+    }
+    for (int kind = 0; kind < POLICY_KIND_COUNT; kind++) {
+        const struct policy_settings settings = policy_defaults((enum policy_kind)kind);
+
+        json_put(defaults, policy_kind_name((enum policy_kind)kind),
+                 json_value(&settings, key));
+    }
+    json_put(row, "defaults", defaults);
+    json_put(row, "help", json_string(key->help));
+    return row;
+}
+
+static int schema(void)
+{
+    size_t n_keys;
+    const struct policy_key *keys = policy_keys(&n_keys);
+    json_t *rows = json_array();
+
+    for (size_t i = 0; i < n_keys; i++) {
+        if (json_array_append_new(rows, schema_row(&keys[i])) != 0)
+            app_out_of_memory();
+    }
+    return write_json(rows);
+}
+
 int subcommand_policy(struct invocation *invocation)
 {
     const char *action = invocation->n_arguments > 0 ? invocation->arguments[0] : "";
-    bool is_list = strcmp(action, "list") == 0;
+    bool takes_file = strcmp(action, "show") == 0 || strcmp(action, "check") == 0;
 
-    if (is_list && invocation->n_arguments > 1)
+    if (invocation->n_arguments > 1 && !takes_file)
         return usage_error(invocation, "unexpected \"%s\"", invocation->arguments[1]);
-    if (is_list)
+    if (strcmp(action, "list") == 0)
         return list(invocation);
     if (strcmp(action, "show") == 0)
         return show(invocation);
@@ -281,6 +330,9 @@ int subcommand_policy(struct invocation *invocation)
         return usage_error(invocation, "policy check has no --output");
     if (strcmp(action, "check") == 0)
         return check(invocation);
-    return usage_error(invocation, action[0] == '\0' ? "policy needs list, show or check"
-                                                     : "policy knows list, show and check");
+    if (strcmp(action, "schema") == 0)
+        return schema();
+    return usage_error(invocation, action[0] == '\0'
+                                       ? "policy needs list, show, check or schema"
+                                       : "policy knows list, show, check and schema");
 }

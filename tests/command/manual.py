@@ -90,6 +90,8 @@ def test_commands(binary):
     same(program, set(items))
     for action in ("show", "check", "schema"):
         assert ".It Cm config Cm %s" % action in page("banter.1")
+    for action in ("list", "show", "check", "schema"):
+        assert ".It Cm policy Cm %s" % action in page("banter.1")
 
 
 def test_environment(binary):
@@ -177,6 +179,64 @@ def test_configuration_keys(binary):
         item = text.split(".It Cm %s Ns" % row["key"], 1)[1].split("\n.It ", 1)[0]
         for choice in row.get("choices", []):
             assert choice in macro_words(item, "Cm"), (row["key"], choice)
+
+
+def plain_value(value):
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else number(value)
+
+
+def item_of_policy(row):
+    """The heading that banter-policy.5 must have for a key of a policy's file."""
+    defaults = {kind: plain_value(value) for kind, value in row["defaults"].items()}
+    parts = [row["type"]]
+    if "minimum" in row:
+        parts.append("range: [%s, %s]" % (number(row["minimum"]), number(row["maximum"])))
+    if row["key"] == "kind":
+        parts.append("needed")
+    elif row["key"] == "sources":
+        parts.append("default: by kind")
+    else:
+        kinds = set(defaults) - {"auto"}
+        assert len({defaults[kind] for kind in kinds}) == 1, row  # or the page must say more
+        parts.append("default: %s" % defaults["ngram"])
+        if defaults["auto"] != defaults["ngram"]:
+            parts.append("auto: %s" % defaults["auto"])
+    return "%s: %s" % (row["key"], "; ".join(parts))
+
+
+def test_policy_keys(binary):
+    rows = json.loads(run(binary, "policy", "schema").text)
+    assert len(rows) > 30, rows
+    text = page("banter-policy.5")
+    manual = []
+    for item in re.findall(r"^\.It Cm (.* Ns No .*)$", text, re.MULTILINE):
+        plain = item.replace(" Ns No \\&:", ":").replace("\\&", "").replace(" ;", ";")
+        manual.append(plain)
+    assert manual == [item_of_policy(row) for row in rows], manual
+    for row in rows:
+        if row["type"] == "name":
+            item = text.split(".It Cm %s Ns" % row["key"], 1)[1].split("\n.It ", 1)[0]
+            words = macro_words(item, "Cm")
+            for choice in re.split("[|,]", row["argument"]):
+                assert choice in words, (row["key"], choice, words)
+    kinds = re.findall(r"^\.It Cm (\w+)$", text.split(".Ss The kinds", 1)[1], re.MULTILINE)
+    assert kinds == rows[0]["argument"].split("|"), kinds
+
+
+def test_policy_statistics(_binary):
+    """The page tells the states, and the keys of a line of the trace."""
+    text = page("banter-policy.5")
+    with open(os.path.join(ROOT, "engine", "decode", "policy_settings.c"),
+              encoding="utf-8") as file:
+        states = re.search(r"STATES\[\] = \{([^}]*)\}", file.read()).group(1)
+    same(set(re.findall(r'"(\w+)"', states)),
+         set(re.findall(r"^\.It ([A-Z]+)$", text.split(".Ss States", 1)[1], re.MULTILINE)))
+    with open(os.path.join(ROOT, "app", "trace.c"), encoding="utf-8") as file:
+        keys = set(re.findall(r'json_put\(line, "(\w+)"', file.read()))
+    part = text.split(".Ss Trace", 1)[1].split(".Ss ", 1)[0]
+    assert len(keys) > 10 and not keys - set(macro_words(part, "Cm")), keys
 
 
 def test_pages_are_clean(_binary):

@@ -333,6 +333,104 @@ static void bombs_are_refused_quickly(void **state)
     free(bytes);
 }
 
+/* What a mapping gave: "key=value@line:column" for each scalar; "bad" values and keys are refused. */
+struct visited {
+    char text[1000];
+};
+
+static enum config_visit take(void *context, const char *key, const char *value, int line,
+                              int column, char *what, size_t n_bytes)
+{
+    struct visited *visited = context;
+    size_t n = strlen(visited->text);
+
+    if (strstr(key, "bad") != NULL) {
+        snprintf(what, n_bytes, "no key %s", key);
+        return CONFIG_WRONG_KEY;
+    }
+    if (strcmp(value, "bad") == 0) {
+        snprintf(what, n_bytes, "no value for %s", key);
+        return CONFIG_WRONG_VALUE;
+    }
+    snprintf(visited->text + n, sizeof visited->text - n, "%s=%s@%d:%d\n", key, value, line,
+             column);
+    return CONFIG_TAKEN;
+}
+
+static size_t read_mapping(struct visited *visited, const char *text)
+{
+    const struct config_visitor visitor = {.visit = take, .context = visited};
+
+    *visited = (struct visited){.text = ""};
+    memset(errors, 0, sizeof errors);
+    return config_read_mapping_memory(FILE_NAME, text, strlen(text), &visitor, errors, 8);
+}
+
+static void mappings(void **state)
+{
+    struct visited visited;
+
+    (void)state;
+    assert_int_equal(read_mapping(&visited, "# hello\n"), 0);
+    assert_string_equal(visited.text, "");
+    assert_int_equal(read_mapping(&visited, "a: 1\n"
+                                            "list: [x, \"y\", z]\n"
+                                            "none: []\n"
+                                            "deep:\n"
+                                            "  b: 'two words'\n"
+                                            "  list:\n"
+                                            "    - 3\n"
+                                            "flow: {c: 4}\n"),
+                     0);
+    assert_string_equal(visited.text, "a=1@1:4\n"
+                                      "list=x, y, z@2:7\n"
+                                      "none=@3:7\n"
+                                      "deep.b=two words@5:6\n"
+                                      "deep.list=3@7:5\n"
+                                      "flow.c=4@8:11\n");
+    assert_true(config_read_mapping("/nonexistent/policy",
+                                    &(struct config_visitor){take, &visited}, errors, 8) == 1);
+    assert_string_equal(errors[0].what, "No such file or directory");
+}
+
+static void mappings_are_refused_with_their_place(void **state)
+{
+    static const struct {
+        const char *text, *problem;
+    } cases[] = {
+        {"a: 1\nx:\n  bad: 2\n", ":3:3: no key x.bad"},
+        {"a: 1\nx:\n  b: bad\n", ":3:6: no value for x.b"},
+        {"a: 1\na: 2\n", ":2:1: \"a\" is given twice (first on line 1)"},
+        {"x: {a: 1}\nx:\n  b: 1\n", ":2:1: \"x\" is given twice (first on line 1)"},
+        {"x:\n  a: 1\n  a: 2\n", ":3:3: \"a\" is given twice (first on line 2)"},
+        {"x.a: 1\n", ":1:1: \"x.a\": a key has no dot; what stands before it is a mapping of "
+                     "its own"},
+        {"x:\n  y:\n    a: 1\n", ":3:5: \"x.y\" is nested too deeply"},
+        {"x:\n", ":1:3: \"x\" has no value"},
+        {"x: [a, [b]]\n", ":1:8: \"x\" must be a list of words"},
+        {"x: [a, ]\ny: [~, '', {}]\n", ":2:12: \"y\" must be a list of words"},
+        {"x: \"a\\0b\"\n", ":1:4: \"x\" must not hold a NUL character"},
+        {"[a]: 1\n", ":1:1: a key must be a word"},
+        {"- a\n", ":1:1: must be a mapping of keys to values"},
+        {"hello\n", ":1:1: must be a mapping of keys to values"},
+        {"x: &a 1\n", ":1:4: anchors are not allowed"},
+        {"x: !!int 1\n", ":1:4: tags are not allowed"},
+        {"x: 1\n---\nx: 1\n", ":2:1: a second document: one is allowed"},
+        {"x: \xff\n", ":1:4: not well-formed UTF-8"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct visited visited;
+        char expected[400], line[700];
+
+        snprintf(expected, sizeof expected, "%s%s", FILE_NAME, cases[i].problem);
+        size_t n = read_mapping(&visited, cases[i].text);
+        assert_string_equal(config_error_text(&errors[0], line, sizeof line), expected);
+        assert_int_equal(n, 1);
+    }
+}
+
 /* The example that is shipped holds every key once, with the built-in value. */
 static void example_equals_built_in(void **state)
 {
@@ -467,6 +565,8 @@ int main(void)
         cmocka_unit_test(files_are_refused_with_their_place),
         cmocka_unit_test(problems_are_collected),
         cmocka_unit_test(bombs_are_refused_quickly),
+        cmocka_unit_test(mappings),
+        cmocka_unit_test(mappings_are_refused_with_their_place),
         cmocka_unit_test(example_equals_built_in),
         cmocka_unit_test(files_of_the_usual_places),
         cmocka_unit_test(folders_are_private),
