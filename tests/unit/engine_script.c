@@ -96,6 +96,11 @@ static void wrong_lines_are_refused(void **state)
     refused("answer\nrepeat 3\ndelay 1\n", 3, "repeat needs");
     refused("answer\nstop now\n", 2, "stop needs");
     refused("context 0\nanswer\n", 1, "expected a number");
+    refused("answer\nsource oracle\n", 2, "source needs");
+    refused("answer\nsource ngram 101\n", 2, "expected a number");
+    refused("answer\nstate happy yes\n", 2, "state needs");
+    refused("answer\nlane 32\n", 2, "expected a number");
+    refused("answer\ncheck a: b\n", 2, "before the first answer");
 
     assert_int_equal(engine_open(&engine, &options, &error), STATUS_NOT_FOUND);
     assert_null(engine);
@@ -382,6 +387,169 @@ static void unread_answer_is_kept(void **state)
     engine_close(&engine);
 }
 
+/* All events of a request, in order; returns how many, the end among them. */
+static size_t all_events(struct engine *engine, uint64_t id, struct engine_event *events,
+                         size_t most)
+{
+    size_t n = 0;
+
+    for (;;) {
+        assert_true(n < most);
+        events[n] = wait_event(engine);
+        assert_int_equal(events[n].request, id);
+        const enum engine_event_type type = events[n++].type;
+        if (type == ENGINE_DONE || type == ENGINE_FAILED)
+            return n;
+    }
+}
+
+enum { MOST_EVENTS = 400 };
+
+static void policy_has_the_figures_of_the_script(void **state)
+{
+    struct engine *engine = open_ready("answer\ntext abcd\nsource ngram 50\nrepeat 30\n"
+                                       "text abcd\nsource none\n"
+                                       "state gated the proposal looks risky\ntext abcdabcd\n");
+    struct engine_event *events = malloc(MOST_EVENTS * sizeof *events);
+    const struct policy_settings ngram = policy_defaults(POLICY_NGRAM);
+    struct engine_request request = {.policy = &ngram};
+    uint32_t n_from[POLICY_SOURCE_COUNT] = {0};
+    uint32_t n_policy = 0;
+
+    (void)state;
+    size_t n = all_events(engine, ask(engine, &request), events, MOST_EVENTS);
+    for (size_t i = 0; i < n; i++) {
+        if (events[i].type == ENGINE_TEXT)
+            n_from[events[i].text.source]++;
+        n_policy += events[i].type == ENGINE_POLICY;
+    }
+    assert_true(n_policy > 0);
+    assert_int_equal(n_from[POLICY_SOURCE_NGRAM], 20); /* two of three */
+    assert_int_equal(n_from[POLICY_SOURCE_NONE], 13);
+    const struct policy_statistics *s = &events[n - 1].done.statistics.speculation;
+    assert_int_equal(events[n - 1].done.statistics.policy, POLICY_NGRAM);
+    assert_int_equal(s->emitted, 33);
+    assert_int_equal(s->emitted, s->accepted + s->corrections + s->bonus + s->plain);
+    assert_int_equal(s->verified, 40);
+    assert_int_equal(s->accepted, 20);
+    assert_int_equal(s->verified, s->accepted + s->rejected);
+    assert_int_equal(s->lengths[2], 10);
+    assert_int_equal(s->state, POLICY_GATED);
+    assert_string_equal(s->reason, "the proposal looks risky");
+    assert_true(policy_acceptance(s) > 0.49 && policy_acceptance(s) < 0.51);
+    wait_event(engine);
+    request.policy = NULL; /* greedy: nobody proposes */
+    n = all_events(engine, ask(engine, &request), events, MOST_EVENTS);
+    assert_int_equal(events[n - 1].done.statistics.speculation.verified, 0);
+    assert_int_equal(events[n - 1].done.statistics.speculation.plain, 33);
+    engine_close(&engine);
+    free(events);
+}
+
+static void lanes_are_told_and_compared(void **state)
+{
+    struct engine *engine = open_ready("margin 250\nanswer\ntext abcdabcd\nlane 1\ntext efgh\n"
+                                       "lane all\ntext ijkl\n");
+    struct engine_event *events = malloc(MOST_EVENTS * sizeof *events);
+    const struct engine_lane lanes[2] = {{.policy = policy_defaults(POLICY_GREEDY)},
+                                         {.policy = policy_defaults(POLICY_NGRAM)}};
+    struct engine_request request = {.lanes = lanes, .n_lanes = 2, .rounds = 2};
+    static const uint32_t orders[2][4] = {{0, 1, 1, 0}, {0, 1}};
+
+    (void)state;
+    for (int together = 0; together < 2; together++) {
+        char text[2][2][40] = {{""}};
+        uint32_t n_ends = 0;
+        uint32_t n_changes = 0;
+        uint32_t last = 0;
+        request.together = together != 0;
+        const size_t n = all_events(engine, ask(engine, &request), events, MOST_EVENTS);
+        for (size_t i = 0; i < n; i++) {
+            const struct engine_event *event = &events[i];
+            if (event->type == ENGINE_TEXT) {
+                strncat(text[event->text.lane][event->text.round], event->text.bytes,
+                        event->text.n_bytes);
+                n_changes += event->text.lane != last;
+                last = event->text.lane;
+            }
+            if (event->type != ENGINE_LANE_DONE)
+                continue;
+            assert_int_equal(event->lane.lane, orders[together][n_ends++]);
+            assert_int_equal(event->lane.identical, event->lane.lane == 0);
+            assert_int_equal(event->lane.n_compared, 3);
+            if (event->lane.lane == 0)
+                continue;
+            assert_int_equal(event->lane.first_difference, 2);
+            assert_true(event->lane.margin > 0.249F && event->lane.margin < 0.251F);
+            assert_int_equal(event->lane.statistics.n_generated, 4);
+        }
+        assert_int_equal(n_ends, together ? 2 : 4);
+        assert_string_equal(text[0][0], "abcdabcdijkl");
+        assert_string_equal(text[1][0], "abcdabcdefghijkl");
+        assert_string_equal(text[1][1], together ? "" : "abcdabcdefghijkl");
+        assert_int_equal(events[n - 1].type, ENGINE_DONE);
+        assert_true(together ? n_changes >= 5 : n_changes == 2);
+        wait_event(engine);
+    }
+    engine_close(&engine);
+    free(events);
+}
+
+static void self_check_says_what_the_script_says(void **state)
+{
+    struct engine *engine = open_ready("check steps: 9 equal\ndiffer threads: position 7\n"
+                                       "check forks: 3 equal\nanswer\n");
+    struct engine_event *events = malloc(MOST_EVENTS * sizeof *events);
+    uint64_t id;
+
+    (void)state;
+    assert_int_equal(engine_submit_selfcheck(engine, &id, NULL), STATUS_OK);
+    assert_int_equal(all_events(engine, id, events, MOST_EVENTS), 4);
+    assert_string_equal(events[0].check.what, "steps");
+    assert_string_equal(events[0].check.found, "9 equal");
+    assert_true(events[0].check.passed && !events[1].check.passed && events[2].check.passed);
+    assert_int_equal(events[2].check.done, 3);
+    assert_int_equal(events[3].type, ENGINE_FAILED);
+    assert_int_equal(engine_submit_selfcheck(engine, &id, NULL), STATUS_OK);
+    pause_for(10);
+    engine_cancel(engine);
+    size_t n = all_events(engine, id, events, MOST_EVENTS);
+    assert_int_equal(events[n - 1].done.reason, STOP_CANCELLED);
+    engine_close(&engine);
+    free(events);
+}
+
+static void drafts_can_fail(void **state)
+{
+    struct engine *engine = open_ready("nodraft cannot open the draft\n"
+                                       "answer\nrate 50\nrepeat 6\ntext abcd\n");
+    struct engine_event *events = malloc(MOST_EVENTS * sizeof *events);
+    const struct policy_settings settings = policy_defaults(POLICY_SPECULATIVE);
+    struct engine_request request = {.policy = &settings, .draft_path = "a.gguf"};
+    uint32_t n_refused = 0;
+
+    (void)state;
+    size_t n = all_events(engine, ask(engine, &request), events, MOST_EVENTS);
+    assert_true(events[0].type == ENGINE_LOADING && events[0].load.draft);
+    assert_int_equal(events[n - 1].type, ENGINE_FAILED);
+    assert_string_equal(events[n - 1].failure.what, "cannot open the draft");
+    request.draft_path = NULL;
+    n = all_events(engine, ask(engine, &request), events, MOST_EVENTS);
+    assert_int_equal(events[n - 1].failure.status, STATUS_USAGE);
+    request.policy = NULL;
+    uint64_t id = ask(engine, &request);
+    assert_int_equal(engine_switch_policy(engine, &settings, "a.gguf", NULL), STATUS_OK);
+    n = all_events(engine, id, events, MOST_EVENTS);
+    for (size_t i = 0; i < n; i++)
+        n_refused += events[i].type == ENGINE_POLICY &&
+                     strcmp(events[i].policy.refused, "cannot open the draft") == 0;
+    assert_int_equal(n_refused, 1);
+    assert_int_equal(events[n - 1].done.statistics.policy, POLICY_GREEDY);
+    assert_int_equal(events[n - 1].done.statistics.n_generated, 6);
+    engine_close(&engine);
+    free(events);
+}
+
 static int make_file(void **state)
 {
     int fd = mkstemp(script_path);
@@ -413,6 +581,10 @@ int main(void)
         cmocka_unit_test(rate_paces_the_answer),
         cmocka_unit_test(prompt_can_be_seen),
         cmocka_unit_test(unread_answer_is_kept),
+        cmocka_unit_test(policy_has_the_figures_of_the_script),
+        cmocka_unit_test(lanes_are_told_and_compared),
+        cmocka_unit_test(self_check_says_what_the_script_says),
+        cmocka_unit_test(drafts_can_fail),
     };
     return cmocka_run_group_tests_name("engine_script", tests, make_file, remove_file);
 }

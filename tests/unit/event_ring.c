@@ -140,6 +140,90 @@ static void only_like_events_join(void **state)
     event_ring_free(&ring);
 }
 
+/* Statistics replace each other and give way; what ends a request does not. */
+static void statistics_do_not_pile_up(void **state)
+{
+    struct event_ring *ring = new_ring();
+    struct engine_event event = {.type = ENGINE_POLICY, .request = 1};
+
+    (void)state;
+    for (uint64_t i = 1; i <= 1000; i++) {
+        event.policy.statistics.emitted = i;
+        assert_true(event_ring_push(ring, &event));
+    }
+    assert_int_equal(event_ring_count(ring), 1); /* the newest of one lane */
+    event.policy.lane = 1;
+    event_ring_push(ring, &event);
+    snprintf(event.policy.refused, sizeof event.policy.refused, "no");
+    event_ring_push(ring, &event);
+    event.policy.refused[0] = '\0';
+    event_ring_push(ring, &event);
+    assert_int_equal(event_ring_count(ring), 4);
+    event = (struct engine_event){.type = ENGINE_TEXT, .request = 1};
+    for (int i = 0; i < EVENT_RING_EVENTS; i++) {
+        event.text.lane = (uint32_t)i % 2;
+        event_ring_push(ring, &event);
+    }
+    const size_t before = event_ring_count(ring);
+    event = (struct engine_event){.type = ENGINE_POLICY, .request = 1};
+    event_ring_push(ring, &event);
+    assert_int_equal(event_ring_count(ring), before);
+    snprintf(event.policy.refused, sizeof event.policy.refused, "never left out");
+    event_ring_push(ring, &event);
+    for (uint32_t i = 0; i < 100; i++) {
+        event = (struct engine_event){.type = ENGINE_LANE_DONE, .request = 1};
+        event.lane.lane = i;
+        event.lane.statistics.speculation.emitted = i;
+        assert_true(event_ring_push(ring, &event));
+    }
+    for (size_t i = 0; i < before; i++) {
+        assert_true(event_ring_pop(ring, &event));
+        if (i == 0)
+            assert_int_equal(event.policy.statistics.emitted, 1000);
+        assert_int_equal(event.type, i < 4 ? ENGINE_POLICY : ENGINE_TEXT);
+    }
+    assert_true(event_ring_pop(ring, &event));
+    assert_string_equal(event.policy.refused, "never left out");
+    for (uint32_t i = 0; i < 100; i++) {
+        assert_true(event_ring_pop(ring, &event));
+        assert_int_equal(event.lane.lane, i);
+        assert_int_equal(event.lane.statistics.speculation.emitted, i);
+    }
+    assert_false(event_ring_pop(ring, &event));
+    event_ring_free(&ring);
+}
+
+static void text_of_another_kind_stays_apart(void **state)
+{
+    struct event_ring *ring = new_ring();
+    struct engine_event event = {.type = ENGINE_DONE, .request = 1};
+
+    (void)state;
+    for (int i = 0; i < EVENT_RING_EVENTS; i++)
+        event_ring_push(ring, &event);
+    const size_t before = event_ring_count(ring);
+    event = text_event(1, "a", 1);
+    for (int i = 0; i < 8; i++) {
+        event.text.source = (i & 1) != 0 ? POLICY_SOURCE_DRAFT : POLICY_SOURCE_NONE;
+        event.text.lane = (i & 2) != 0;
+        event.text.round = (i & 4) != 0;
+        event_ring_push(ring, &event);
+        event_ring_push(ring, &event); /* joins */
+    }
+    assert_int_equal(event_ring_count(ring), before + 8);
+    for (size_t i = 0; i < before; i++)
+        event_ring_pop(ring, &event);
+    for (int i = 0; i < 8; i++) {
+        event_ring_pop(ring, &event);
+        assert_int_equal(event.text.n_bytes, 2);
+        assert_int_equal(event.text.lane, (i & 2) != 0);
+        assert_int_equal(event.text.round, (i & 4) != 0);
+        assert_int_equal(event.text.source,
+                         (i & 1) != 0 ? POLICY_SOURCE_DRAFT : POLICY_SOURCE_NONE);
+    }
+    event_ring_free(&ring);
+}
+
 enum { WRITTEN = 60000 };
 
 static void *write_letters(void *argument)
@@ -251,6 +335,8 @@ int main(void)
         cmocka_unit_test(descriptor_is_readable_while_events_wait),
         cmocka_unit_test(full_ring_joins_and_grows),
         cmocka_unit_test(only_like_events_join),
+        cmocka_unit_test(statistics_do_not_pile_up),
+        cmocka_unit_test(text_of_another_kind_stays_apart),
         cmocka_unit_test(slow_reader_loses_nothing),
         cmocka_unit_test(stops_are_left_out_of_times),
         cmocka_unit_test(rates_and_percentiles_are_as_defined),
