@@ -5,8 +5,9 @@
  * that each token is right.  So speculation is measured at every acceptance on any model, also on
  * one whose weights are random.  What its tokens are said to cost is added to the time.
  *
- * In every round plain, policy, policy, plain answer in turn; the ratio of a round is the plain
- * time over the policy's.  Every answer has a policy of its own, that has learnt nothing yet.
+ * Plain, policy, policy, plain answer in turn, and the last is the next policy's first; the ratio
+ * of a round is the plain time over the policy's.  Every answer has a policy of its own, that has
+ * learnt nothing yet.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,34 +147,45 @@ static enum status check_text(const struct policies_bench *work,
                      policy_kind_name(kind));
 }
 
-static enum status measure_round(struct policies_bench *work, struct policy_case *one,
-                                 struct error *error)
+static enum status time_plainly(struct policies_bench *work, double *seconds,
+                                struct error *error)
 {
-    struct timed_answer answers[4] = {0}; /* plain, policy, policy, plain */
+    struct timed_answer answer = {0};
+    enum status status = answer_plainly(work, &answer, error);
+
+    if (status == STATUS_OK)
+        status = check_text(work, &answer, POLICY_GREEDY, error);
+    *seconds = answer.seconds;
+    timed_answer_release(&answer);
+    return status;
+}
+
+/* *plain: seconds of the plain answer just before; then of the one just behind. */
+static enum status measure_case(struct policies_bench *work, struct policy_case *one,
+                                double *plain, struct error *error)
+{
+    const double before = *plain, n = 2 * (double)(work->plain.n_tokens - 1);
+    double seconds = 0;
     enum status status = STATUS_OK;
 
-    for (int i = 0; i < 4 && status == STATUS_OK; i++) {
-        const bool plain = i == 0 || i == 3;
+    for (int i = 0; i < 2 && status == STATUS_OK; i++) {
+        struct timed_answer answer = {0};
 
-        status = plain ? answer_plainly(work, &answers[i], error)
-                       : answer_by(work, one, &answers[i], error);
+        status = answer_by(work, one, &answer, error);
         if (status == STATUS_OK)
-            status = check_text(work, &answers[i], plain ? POLICY_GREEDY : one->kind, error);
+            status = check_text(work, &answer, one->kind, error);
+        policy_statistics_add(&one->statistics, &answer.statistics);
+        seconds += answer.seconds;
+        timed_answer_release(&answer);
     }
-    if (status == STATUS_OK) {
-        const double n = 2 * (double)(answers[0].n_tokens - 1);
-        const double plain = answers[0].seconds + answers[3].seconds;
-        const double policy = answers[1].seconds + answers[2].seconds;
-
-        samples_add(&one->ratio, plain / policy);
-        samples_add(&one->rate, n / policy);
-        samples_add(&one->plain_rate, n / plain);
-        policy_statistics_add(&one->statistics, &answers[1].statistics);
-        policy_statistics_add(&one->statistics, &answers[2].statistics);
-    }
-    for (int i = 0; i < 4; i++)
-        timed_answer_release(&answers[i]);
-    return status;
+    if (status == STATUS_OK)
+        status = time_plainly(work, plain, error);
+    if (status != STATUS_OK)
+        return status;
+    samples_add(&one->ratio, (before + *plain) / seconds);
+    samples_add(&one->rate, n / seconds);
+    samples_add(&one->plain_rate, n / (before + *plain));
+    return STATUS_OK;
 }
 
 static void write_name(const struct policy_case *one, char *out, size_t room)
@@ -186,17 +198,20 @@ static void write_name(const struct policy_case *one, char *out, size_t room)
 
 static enum status measure(struct policies_bench *work, struct error *error)
 {
+    double plain = 0;
     enum status status;
     char name[60];
 
     bench_progress("generating plainly");
     status = answer_plainly(work, &work->plain, error);
     for (uint64_t round = 0; round < work->bench.n_rounds; round++) {
+        if (status == STATUS_OK)
+            status = time_plainly(work, &plain, error);
         for (size_t i = 0; i < work->n_cases && status == STATUS_OK; i++) {
             write_name(&work->cases[i], name, sizeof name);
             bench_progress("round %llu/%llu, %s", (unsigned long long)round + 1,
                            (unsigned long long)work->bench.n_rounds, name);
-            status = measure_round(work, &work->cases[i], error);
+            status = measure_case(work, &work->cases[i], &plain, error);
         }
     }
     return status;

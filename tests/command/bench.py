@@ -4,6 +4,7 @@ import os
 
 from command_support import ROOT, expect, golden_model, run
 
+DRAFT = os.path.join(ROOT, "config", "models", "guide-draft.gguf")
 GUIDE = os.path.join(ROOT, "config", "models", "guide.gguf")
 
 
@@ -71,6 +72,44 @@ def test_lanes(binary):
                      row["sequences"] * row["tokens_per_second_each"])
     assert figures["lanes"][0]["ratio"]["most"] == 1
     assert "sequences" in measured(binary, "lanes", "--tokens", "2", "--rounds", "1")
+
+
+def test_policies(binary):
+    figures = json.loads(measured(binary, "policies", "--tokens", "24", "--rounds", "1",
+                                  "--draft-model", DRAFT, "--json"))
+    assert figures["tokens"] == 24 and figures["draft_model"]["name"] == "guide-draft"
+    rows = figures["policies"]
+    real = [row["policy"] for row in rows if row["scripted_acceptance"] is None]
+    assert real == ["ngram", "mtp", "speculative", "auto"]
+    scripted = [(row["policy"], row["scripted_acceptance"]) for row in rows
+                if row["scripted_acceptance"] is not None]
+    assert scripted == [(name, chance) for name in ("speculative", "auto")
+                        for chance in (0.0, 0.3, 0.6, 0.9, 1.0)]
+    for row in rows:
+        check_ratio(row["ratio"], 1)
+        assert close(row["ratio"]["median"],
+                     row["tokens_per_second"] / row["plain_tokens_per_second"])
+        counts = row["speculation"]
+        assert counts["emitted"] == 48   # two answers
+        assert counts["verified"] == counts["accepted"] + counts["rejected"]
+        if row["scripted_acceptance"] is not None:
+            assert set(counts["sources"]) <= {"draft"}
+    speculative = {row["scripted_acceptance"]: row["speculation"] for row in rows
+                   if row["policy"] == "speculative"}
+    assert speculative[0.0]["accepted"] == 0 and speculative[0.0]["verified"] > 0
+    assert speculative[1.0]["rejected"] == 0 and speculative[1.0]["accepted"] > 24
+    assert 0 < speculative[0.6]["accepted"] < speculative[0.6]["verified"]
+    assert isinstance(figures["auto_holds"], bool)
+
+
+def test_a_draft_that_costs(binary):
+    """A script's time is counted, not waited for."""
+    text = measured(binary, "policies", "--tokens", "8", "--rounds", "1", "--draft-cost", "500",
+                    model=golden_model())
+    rows = {line[:20].strip(): line[20:].split() for line in text.splitlines()}
+    # Two answers of eight tokens in more than a second.
+    assert float(rows["speculative, 100 %"][2]) < 0.1, text
+    assert "auto is" in text and "say little about auto" in text
 
 
 def test_usage(binary):
