@@ -353,6 +353,14 @@ static enum status read_slice(const struct asking *asking, uint32_t n_missing,
     return status;
 }
 
+static bool names(const struct policy_settings *settings, enum policy_source source)
+{
+    for (uint32_t i = 0; i < settings->n_sources; i++)
+        if (settings->sources[i] == source)
+            return true;
+    return false;
+}
+
 /* What each source could propose; the n-gram's candidates are in decode->proposal. */
 static enum status survey(const struct asking *asking, uint32_t most[POLICY_SOURCE_COUNT],
                           struct error *error)
@@ -383,8 +391,8 @@ static enum status survey(const struct asking *asking, uint32_t most[POLICY_SOUR
         if (most[s] > asking->limit)
             most[s] = asking->limit;
     }
-    if (status == STATUS_OK && decode->is_there[POLICY_SOURCE_NGRAM] &&
-        decode->cooldown[POLICY_SOURCE_NGRAM] == 0) {
+    if (status == STATUS_OK && names(&decode->settings, POLICY_SOURCE_NGRAM) &&
+        decode->is_there[POLICY_SOURCE_NGRAM] && decode->cooldown[POLICY_SOURCE_NGRAM] == 0) {
         begin = decode_now(decode);
         status = ask(asking, POLICY_SOURCE_NGRAM, 0, error);
         auto_policy_drafted(&decode->automatic, POLICY_SOURCE_NGRAM, 0,

@@ -139,6 +139,20 @@ def test_policies_are_files(binary):
         assert "mine.yaml:3:" in done.message and "gama" in done.message, done
 
 
+def test_auto_asks_the_named_sources_alone(binary):
+    """There is no draft model here, so that nothing is left but what was not named."""
+    used = {}
+    for source in ("ngram", "draft"):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "mine.yaml")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write("kind: auto\nsources: [%s]\nauto:\n  budget: 1\n" % source)
+            done = run(binary, "ab", "--model", GUIDE, "--b", path, "--rounds", "1", "-n", "200",
+                       "--temperature", "0", "--ignore-eos", "--json", "Count from 1 to 20.")
+        used[source] = list(json.loads(expect(done).text)["b"]["speculation"]["sources"])
+    assert used == {"ngram": ["ngram"], "draft": []}, used
+
+
 def test_a_stop_leaves_what_was_measured(binary):
     program = subprocess.Popen(
         [binary, "ab", "--model", GUIDE, "--b", "ngram", "--rounds", "1000", "-n", "400",
