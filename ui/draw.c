@@ -125,7 +125,7 @@ void draw_rows(struct ui *ui, const struct transcript *transcript, const struct 
         struct transcript_row row;
         if (y >= covered_from) {
             drawn[y].known = false;
-        } else if (i == area.rows - 1 && note[0] != '\0') {
+        } else if (i > 0 && i == area.rows - 1 && note[0] != '\0') {
             drawn[y].known = false;
             int space = (area.columns - (int)strlen(note)) / 2;
             paint_blank(screen, y, area.left, limit);

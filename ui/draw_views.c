@@ -69,9 +69,14 @@ static void draw_pane(struct ui *ui, int index, int covered_from)
     const struct pane_shape *shape = &screen->arrangement.split.panes[index];
     struct area area = shape->text;
     int margin = area.left > 0 ? area.left - 1 : 0, limit = area.left + area.columns;
+    int rule = screen->arrangement.split.upright_left;
     bool is_chosen = (int)ui->split.focus - SPLIT_A == index;
-    for (int i = 0; i < area.rows && margin < area.left; i++)
+    if (rule > area.left)
+        limit = rule;
+    for (int i = 0; i < area.rows; i++) {
         paint_blank(screen, area.top + i, margin, area.left);
+        paint_blank(screen, area.top + i, area.left + area.columns, limit);
+    }
     draw_rows(ui, &pane->text, &pane->view, area, covered_from,
               screen->drawn + (size_t)index * (size_t)screen->n_rows);
     if (shape->heading_top < 0)

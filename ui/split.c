@@ -93,6 +93,8 @@ struct split_shape split_shape_of(struct area area, size_t n_table_lines)
     }
     place_pane(&shape.panes[UI_PANE_A], a);
     place_pane(&shape.panes[UI_PANE_B], b);
+    if (budget.beside)
+        shape.panes[UI_PANE_A].text.columns--; /* a margin before the rule */
     return shape;
 }
 

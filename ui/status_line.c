@@ -88,10 +88,6 @@ static bool cut(struct field *field, int excess)
 static void give_way(struct line *line, int excess, struct line *below)
 {
     int weakest = 0;
-    if (line->tightens && !line->tight) {
-        tighten(line);
-        return;
-    }
     for (int i = 1; i < line->n_fields; i++) {
         const struct field *field = &line->fields[i], *other = &line->fields[weakest];
         if (field->rank < other->rank ||
@@ -99,6 +95,10 @@ static void give_way(struct line *line, int excess, struct line *below)
             weakest = i;
     }
     struct field *field = &line->fields[weakest];
+    if (line->tightens && !line->tight && field->rank >= RANK_SPARK) {
+        tighten(line);
+        return;
+    }
     if (field->brief[0] != '\0') {
         become_brief(field);
         return;

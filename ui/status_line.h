@@ -61,7 +61,7 @@ struct field {
 struct line {
     struct field fields[N_FIELDS_MAX];
     int n_fields;
-    bool tightens; /* too narrow: first of all, all are brief and one blank apart */
+    bool tightens; /* before more than side issues go, all are brief and one blank apart */
     bool tight;
     double fraction; /* of the bar */
     const struct spark *spark;

@@ -384,3 +384,64 @@ def test_status_of_a_policy(binary):
         stage.do("split A/B")
         stage.wait(re.compile(r"^ ngram 12\.2t/s", re.M))
         stage.leave()
+
+
+def test_panes_keep_to_themselves(binary):
+    """Wide characters, tabs and long words of one pane never reach into the other."""
+    with Stage(binary) as stage:
+        stage.do("split T", "heading 0|" + "\u4e16\u754c" * 60, "heading 1|B")
+        stage.do("pane 0|1|9|\u4e16\u754ca\u0301\\t\U0001f468\u200d\U0001f469\u200d\U0001f467",
+                 "pane 0|0|3|" + "long" * 40, "pane 1|2|2|right", "marks 1")
+        stage.settle()
+        for row in range(2, 20):
+            assert stage.cell(row, 39).data == "\u2502", stage.picture()
+            assert not re.search(r"[^\u2502 Bright]", stage.row(row)[39:].split("\u2502")[-1])
+            assert not stage.cell(row, 39).underscore and not stage.cell(row, 38).underscore
+        cells = [stage.cell(3, column) for column in range(41, 51)]
+        assert all(cell.underscore for cell in cells)
+        equals_a_fresh_drawing(stage)
+        stage.leave()
+
+
+def test_other_terminals(binary):
+    for environment in ({"LANG": "C", "LC_ALL": "C"}, {"TERM": "vt100"}, {"TERM": "linux"},
+                        {"TERM": "screen"}):
+        with Stage(binary, 24, 100, environment=environment) as stage:
+            stage.do("block 1|1|an answer", "marks 1", "panel STATS|one \u2581\u2582|[q] close",
+                     "menu M|0|one|\u4e16|two|2")
+            stage.settle()
+            stage.send("Escape")
+            stage.wait_event("menu_closed 0 ")
+            stage.send("q")
+            stage.wait_event("view_closed 0 ")
+            open_split(stage)
+            if "LANG" in environment:
+                assert stage.row(2)[49] == "|" and set(stage.row(1)) == {"-"}, stage.picture()
+                assert max(stage.raw) < 0x80
+            stage.leave()
+
+
+def test_inputrc_has_the_last_word(binary):
+    with Home() as home:
+        inputrc = home.file("inputrc", '"\\eOQ": "typed by F2"\n')
+        with Stage(binary, environment={"INPUTRC": inputrc}) as stage:
+            stage.send("\x1bOQ")
+            stage.wait("> typed by F2")
+            stage.do("panel T|text|q")      # there the keys are the panel's
+            stage.send("\x1bOQ")
+            stage.wait_event("function 2 ")
+            stage.leave()
+
+
+def test_a_panel_covers_the_split_view(binary):
+    with Stage(binary, 24, 120) as stage:
+        open_split(stage)
+        stage.do("panel STATS|numbers|[q] close")
+        stage.wait("numbers")
+        stage.wait_gone("left words")
+        stage.do("pane 0|0|1|more meanwhile")
+        stage.send("q")
+        stage.wait_event("view_closed 0 ")
+        stage.wait("more meanwhile")
+        equals_a_fresh_drawing(stage)
+        stage.leave()
