@@ -15,10 +15,23 @@ enum { MOST_EVENTS = 256 };
 
 /* Loading ------------------------------------------------------------------------------------ */
 
+/* The draft model is opened inside a request, or reads what was said before it joined. */
+static void on_draft(struct chat *chat, const char *what, uint64_t done, uint64_t total)
+{
+    struct ui_status *status = &chat->status;
+
+    snprintf(status->policy_reason, sizeof status->policy_reason, "draft: %s %.0f%%", what,
+             total > 0 ? 100.0 * (double)done / (double)total : 0);
+}
+
 static void on_loading(struct chat *chat, const struct engine_event *event)
 {
     struct ui_status *status = &chat->status;
 
+    if (event->load.draft) {
+        on_draft(chat, "opening", event->load.done, event->load.total);
+        return;
+    }
     status->phase = UI_PHASE_LOADING;
     status->done = event->load.done;
     status->total = event->load.total;
@@ -72,6 +85,12 @@ static void on_load_failed(struct chat *chat, const struct engine_event *event)
 static void on_prefill(struct chat *chat, const struct engine_event *event)
 {
     struct ui_status *status = &chat->status;
+
+    if (event->prefill.draft) {
+        on_draft(chat, "reading", event->prefill.done, event->prefill.total);
+        return;
+    }
+    chat_statistics_prefill(chat, event);
 
     status->phase = UI_PHASE_PREFILL;
     status->done = event->prefill.done;
@@ -131,6 +150,18 @@ static uint32_t part_block(struct chat *chat, enum chat_part part)
     return *block;
 }
 
+enum ui_mark mark_of(enum policy_source source)
+{
+    switch (source) {
+    case POLICY_SOURCE_NGRAM: return UI_MARK_NGRAM;
+    case POLICY_SOURCE_DRAFT: return UI_MARK_DRAFT;
+    case POLICY_SOURCE_MTP: return UI_MARK_MTP;
+    case POLICY_SOURCE_NONE:
+    case POLICY_SOURCE_COUNT: break;
+    }
+    return UI_MARK_NONE;
+}
+
 static void on_text(struct chat *chat, const struct engine_event *event)
 {
     struct ui_status *status = &chat->status;
@@ -143,8 +174,10 @@ static void on_text(struct chat *chat, const struct engine_event *event)
     if (event->text.part == CHAT_PART_THINKING)
         chat->n_thinking = event->text.n_tokens;
     if (event->text.n_bytes > 0)
-        display_append(&chat->display, part_block(chat, event->text.part), event->text.bytes,
-                       event->text.n_bytes);
+        display_append_marked(&chat->display, part_block(chat, event->text.part),
+                              event->text.bytes, event->text.n_bytes,
+                              mark_of(event->text.source));
+    chat_statistics_text(chat, event);
     status->phase = UI_PHASE_GENERATING;
     status->thinking = event->text.part == CHAT_PART_THINKING;
     status->n_tokens = event->text.n_tokens;
@@ -191,6 +224,9 @@ static void tell_statistics(struct chat *chat, const struct engine_statistics *s
     printf("status: %u tokens", statistics->n_generated);
     if (statistics->rate > 0)
         printf(", %.1f tokens per second", statistics->rate);
+    if (statistics->speculation.verified > 0)
+        printf(", %.0f percent of drafts accepted",
+               100 * policy_acceptance(&statistics->speculation));
     printf(", first after %.2f s\n", statistics->first_token);
     fflush(stdout);
 }
@@ -201,7 +237,7 @@ static void on_done(struct chat *chat, const struct engine_event *event)
     const struct exchange *exchange = conversation_last(&chat->conversation);
     struct ui_status *status = &chat->status;
     bool stopped = event->done.reason == STOP_CANCELLED;
-    const struct answer *answer = exchange_answer(exchange);
+    struct answer *answer = exchange_answer(exchange);
     bool empty = answer->text.n_bytes == 0;
     bool kept = !stopped || !empty || answer->thinking.n_bytes > 0;
 
@@ -212,6 +248,9 @@ static void on_done(struct chat *chat, const struct engine_event *event)
     status->n_context = statistics->n_context;
     status->n_cached = statistics->n_cached;
     status->n_prompt = statistics->n_prompt;
+    answer->statistics = *statistics;
+    answer->has_statistics = true;
+    chat_statistics_done(chat, statistics);
     chat_finish_blocks(chat);
     tell_reason(chat, event->done.reason, kept, empty, statistics);
     tell_statistics(chat, statistics);
@@ -227,34 +266,48 @@ static void on_failed(struct chat *chat, const struct engine_event *event)
     chat_send_waiting(chat);
 }
 
+/* Events of the running request, for those who asked. */
+static void on_answer_event(struct chat *chat, const struct engine_event *event)
+{
+    switch (event->type) {
+    case ENGINE_TEXT: on_text(chat, event); break;
+    case ENGINE_POLICY:
+        if (event->policy.refused[0] != '\0')
+            chat_policy_refused(chat, event->policy.refused);
+        chat_statistics_policy(chat, &event->policy.statistics);
+        break;
+    case ENGINE_DONE: on_done(chat, event); break;
+    case ENGINE_FAILED: on_failed(chat, event); break;
+    default: break;
+    }
+}
+
+static void on_request_event(struct chat *chat, const struct engine_event *event)
+{
+    if (event->type == ENGINE_PREFILL) {
+        on_prefill(chat, event);
+        return;
+    }
+    switch (chat->task) {
+    case TASK_ANSWER: on_answer_event(chat, event); break;
+    case TASK_COMPARE: compare_event(chat, event); break;
+    case TASK_VARIANTS: variants_event(chat, event); break;
+    case TASK_CHECK: selfcheck_event(chat, event); break;
+    }
+    if (!chat_busy(chat))
+        chat_tell_trace(chat);
+}
+
 static void on_event(struct chat *chat, const struct engine_event *event)
 {
-    bool ours = event->request != 0 && event->request == chat->request;
-
     switch (event->type) {
     case ENGINE_LOADING: on_loading(chat, event); break;
     case ENGINE_READY: on_ready(chat); break;
     case ENGINE_LOAD_FAILED: on_load_failed(chat, event); break;
-    case ENGINE_PREFILL:
-        if (ours)
-            on_prefill(chat, event);
+    default:
+        if (event->request != 0 && event->request == chat->request)
+            on_request_event(chat, event);
         break;
-    case ENGINE_TEXT:
-        if (ours)
-            on_text(chat, event);
-        break;
-    case ENGINE_DONE:
-        if (ours)
-            on_done(chat, event);
-        break;
-    case ENGINE_FAILED:
-        if (ours)
-            on_failed(chat, event);
-        break;
-    case ENGINE_SETTLED:
-    case ENGINE_POLICY:
-    case ENGINE_LANE_DONE:
-    case ENGINE_CHECK: break;
     }
     chat->status_changed = true;
 }

@@ -12,7 +12,9 @@
 
 #include "app/commands.h"
 #include "app/engine_settings.h"
+#include "app/report.h"
 #include "app/signals.h"
+#include "app/trace.h"
 
 double chat_seconds(void)
 {
@@ -52,6 +54,7 @@ struct answer_settings chat_answer_settings(const struct chat *chat)
         .sampling = sampling_settings(chat->store),
         .seed = chat->conversation.seed,
         .max_tokens = (size_t)config->max_tokens,
+        .policy = chat->policy,
     };
 }
 
@@ -62,7 +65,7 @@ struct engine_request chat_request(const struct chat *chat, size_t exchange,
     size_t n_messages =
         conversation_messages(&chat->conversation, exchange, settings->system, messages);
 
-    return (struct engine_request){
+    struct engine_request request = {
         .messages = *messages,
         .n_messages = n_messages,
         .thinking = settings->thinking,
@@ -73,6 +76,61 @@ struct engine_request chat_request(const struct chat *chat, size_t exchange,
         .variant = settings->variant,
         .max_tokens = settings->max_tokens,
     };
+    chat_request_policy(chat, &settings->policy, &request);
+    return request;
+}
+
+bool chat_may_ask(struct chat *chat)
+{
+    if (chat->state == CHAT_LOADING)
+        display_say(&chat->display, UI_BLOCK_ERROR, "the model is still being opened");
+    else if (chat->state != CHAT_READY)
+        display_say(&chat->display, UI_BLOCK_ERROR, "there is no model to answer");
+    else if (chat_busy(chat))
+        display_say(&chat->display, UI_BLOCK_ERROR, "an answer is running; Esc stops it");
+    return chat->state == CHAT_READY && !chat_busy(chat);
+}
+
+bool chat_may_ask_again(struct chat *chat)
+{
+    /* Without a question nothing else matters. */
+    if (conversation_last(&chat->conversation) == NULL) {
+        display_say(&chat->display, UI_BLOCK_ERROR, "there is no message to answer again");
+        return false;
+    }
+    return chat_may_ask(chat);
+}
+
+void chat_request_began(struct chat *chat, enum chat_task task)
+{
+    struct ui_status *status = &chat->status;
+
+    chat->task = task;
+    chat->stopping = false;
+    chat->told_prefill = false;
+    chat->submitted = chat_clock(chat);
+    status->phase = UI_PHASE_PREFILL;
+    status->fraction = 0;
+    status->done = status->total = 0;
+    status->rate = status->rate_now = status->rate_average = 0;
+    status->remaining = status->first_token = -1;
+    status->n_tokens = status->n_cached = status->n_prompt = 0;
+    status->thinking = false;
+    chat->status_changed = true;
+    if (chat->display.ui != NULL)
+        ui_set_busy(chat->display.ui, true);
+}
+
+void chat_request_over(struct chat *chat)
+{
+    chat->request = 0;
+    chat->stopping = false;
+    chat->status.phase = UI_PHASE_IDLE;
+    chat->status.thinking = false;
+    chat->statistics.live = false;
+    chat->status_changed = true;
+    if (chat->display.ui != NULL)
+        ui_set_busy(chat->display.ui, false);
 }
 
 /* Ask the engine for one more answer to the last question. */
@@ -85,9 +143,6 @@ static void ask(struct chat *chat, const struct answer_settings *settings)
         chat_request(chat, chat->conversation.n_exchanges - 1, &answer->settings, &messages);
     struct error error;
 
-    chat->stopping = false;
-    chat->told_prefill = false;
-    chat->submitted = chat_clock(chat);
     chat->thinking_block = chat->answer_block = chat->answer_first = 0;
     chat->n_thinking = 0;
     enum status status = engine_submit(chat->engine, &request, &chat->request, &error);
@@ -98,16 +153,8 @@ static void ask(struct chat *chat, const struct answer_settings *settings)
         chat_error(chat, &error);
         return;
     }
-    chat->status.phase = UI_PHASE_PREFILL;
-    chat->status.fraction = 0;
-    chat->status.done = chat->status.total = 0;
-    chat->status.rate = chat->status.rate_now = chat->status.rate_average = 0;
-    chat->status.remaining = chat->status.first_token = -1;
-    chat->status.n_tokens = chat->status.n_cached = chat->status.n_prompt = 0;
-    chat->status.thinking = false;
-    chat->status_changed = true;
-    if (chat->display.ui != NULL)
-        ui_set_busy(chat->display.ui, true);
+    chat_request_began(chat, TASK_ANSWER);
+    chat_statistics_begin(chat, settings->policy.name);
 }
 
 static void send_message(struct chat *chat, const char *text, size_t n_bytes)
@@ -117,6 +164,8 @@ static void send_message(struct chat *chat, const char *text, size_t n_bytes)
 
     display_append(&chat->display, block, text, n_bytes);
     display_finish(&chat->display, block);
+    compare_leave(chat);
+    chat->variants.n = 0;
     conversation_ask(&chat->conversation, text, n_bytes);
     ask(chat, &settings);
 }
@@ -159,7 +208,9 @@ void chat_send_waiting(struct chat *chat)
 {
     struct message_queue *queue = &chat->queue;
 
-    while (queue->n_texts > 0 && chat->state == CHAT_READY && !chat_busy(chat)) {
+    /* While two answers stand side by side, nobody has said yet which of them counts. */
+    while (queue->n_texts > 0 && chat->state == CHAT_READY && !chat_busy(chat) &&
+           !(chat->comparison != NULL && chat->display.ui != NULL)) {
         struct text_buffer text = queue->texts[0];
         queue->n_texts--;
         memmove(queue->texts, queue->texts + 1, queue->n_texts * sizeof queue->texts[0]);
@@ -171,10 +222,14 @@ void chat_send_waiting(struct chat *chat)
 
 /* What happens to an answer ------------------------------------------------------------------ */
 
-/* A variant that came to nothing gives its place on the screen back to the one before it. */
-static void show_answer(struct chat *chat, const struct answer *answer)
+void chat_show_answer(struct chat *chat, const struct answer *answer)
 {
     bool folded = !config_values(chat->store)->show_thinking;
+    char heading[48] = "model";
+
+    if (answer->settings.variant > 0)
+        snprintf(heading, sizeof heading, "model, variant %u", answer->settings.variant + 1);
+    chat->answer_first = 0;
 
     if (answer->thinking.n_bytes > 0) {
         uint32_t block = display_add(&chat->display, UI_BLOCK_THINKING, "thinking");
@@ -183,7 +238,7 @@ static void show_answer(struct chat *chat, const struct answer *answer)
         display_fold(&chat->display, block, folded && answer->text.n_bytes > 0, "thought");
         chat->answer_first = block;
     }
-    uint32_t block = display_add(&chat->display, UI_BLOCK_ANSWER, "model");
+    uint32_t block = display_add(&chat->display, UI_BLOCK_ANSWER, heading);
     display_append(&chat->display, block, text_string(&answer->text), answer->text.n_bytes);
     display_finish(&chat->display, block);
     if (chat->answer_first == 0)
@@ -202,18 +257,13 @@ void chat_answer_over(struct chat *chat, enum answer_end end)
     struct exchange *exchange = conversation_last(&chat->conversation);
 
     chat_finish_blocks(chat);
-    chat->request = 0;
-    chat->stopping = false;
+    chat_request_over(chat);
+    /* A variant that came to nothing gives its place to the one before it. */
     if (exchange != NULL && !exchange_end(exchange, end)) {
         const struct answer *earlier = exchange_answer(exchange);
         if (earlier != NULL && chat->display.ui != NULL)
-            show_answer(chat, earlier);
+            chat_show_answer(chat, earlier);
     }
-    chat->status.phase = UI_PHASE_IDLE;
-    chat->status.thinking = false;
-    chat->status_changed = true;
-    if (chat->display.ui != NULL)
-        ui_set_busy(chat->display.ui, false);
 }
 
 void chat_stop(struct chat *chat)
@@ -230,13 +280,18 @@ static void abandon_request(struct chat *chat)
     if (!chat_busy(chat))
         return;
     engine_cancel(chat->engine);
-    chat_answer_over(chat, ANSWER_STOPPED);
+    if (chat->task == TASK_ANSWER || chat->task == TASK_VARIANTS)
+        chat_answer_over(chat, ANSWER_STOPPED);
+    else
+        chat_request_over(chat);
 }
 
 void chat_new(struct chat *chat)
 {
     abandon_request(chat);
+    compare_leave(chat);
     chat_forget_waiting(chat);
+    chat->variants.n = 0;
     conversation_release(&chat->conversation);
     conversation_init(&chat->conversation, seed_setting(config_values(chat->store)));
     chat->answer_first = 0;
@@ -250,6 +305,8 @@ void chat_new(struct chat *chat)
 
 void chat_regenerate(struct chat *chat, const struct answer_settings *settings)
 {
+    compare_leave(chat);
+    chat->variants.n = 0;
     display_remove(&chat->display, chat->answer_first);
     ask(chat, settings);
 }
@@ -418,13 +475,35 @@ static void close_all(struct chat *chat)
     signals_unblock(true);
     engine_close(&chat->engine);
     chat_forget_waiting(chat);
+    compare_leave(chat);
+    free(chat->blind_tally);
+    chat_policy_release(chat);
     conversation_release(&chat->conversation);
     close(chat->signal_fd);
+}
+
+/* What the settings name and that can be wrong: told before the screen is taken. */
+static int read_settings(struct chat *chat)
+{
+    struct config_error problem;
+    struct error error;
+
+    if (!chat_read_policy(chat, &problem)) {
+        report_config_errors(&problem, 1, 1);
+        return STATUS_CONFIG;
+    }
+    if (trace_open(&chat->trace, config_values(chat->store)->trace, &error) != STATUS_OK)
+        return report_error(&error);
+    return STATUS_OK;
 }
 
 int chat_main(struct config_store *store, const struct chat_start *start)
 {
     struct chat chat = {.store = store, .start = start};
+    int code = read_settings(&chat);
+
+    if (code != STATUS_OK)
+        return code;
 
     chat.signal_fd = signals_open();
     if (chat.signal_fd < 0) {
@@ -437,7 +516,10 @@ int chat_main(struct config_store *store, const struct chat_start *start)
     chat.display.show_thinking = config_values(store)->show_thinking;
     conversation_init(&chat.conversation, seed_setting(config_values(store)));
     open_screen(&chat);
+    if (chat.display.ui != NULL)
+        ui_show_marks(chat.display.ui, config_values(store)->marks);
     open_engine(&chat);
+    chat_status_policy(&chat);
     note_waiting(&chat);
     chat.last_turn = chat_seconds();
     if (chat.state != CHAT_LOAD_FAILED)

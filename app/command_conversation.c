@@ -32,7 +32,8 @@ static const char *const regen_keys[] = {"temperature",
                                          "seed",
                                          "think",
                                          "think_budget",
-                                         "max_tokens"};
+                                         "max_tokens",
+                                         "policy"};
 
 static bool regen_key(const char *key)
 {
@@ -83,6 +84,14 @@ static void overlay(struct answer_settings *settings, const struct config_store 
         settings->max_tokens = (size_t)config->max_tokens;
 }
 
+/* The policy of one answer; false: an error was shown. */
+static bool overlay_policy(struct chat *chat, struct answer_settings *settings,
+                           const struct config_store *store)
+{
+    return !config_given(store, "policy") ||
+           chat_find_policy(chat, config_values(store)->policy, &settings->policy);
+}
+
 void command_regen(struct chat *chat, const char *arguments)
 {
     struct answer_settings settings = chat_answer_settings(chat);
@@ -90,14 +99,8 @@ void command_regen(struct chat *chat, const char *arguments)
     char *words, *word, *rest;
     bool good = true;
 
-    if (chat_busy(chat)) {
-        display_say(&chat->display, UI_BLOCK_ERROR, "an answer is running; Esc stops it");
+    if (!chat_may_ask_again(chat))
         return;
-    }
-    if (conversation_last(&chat->conversation) == NULL) {
-        display_say(&chat->display, UI_BLOCK_ERROR, "there is no message to answer again");
-        return;
-    }
     store = config_new();
     if (store == NULL)
         return;
@@ -107,7 +110,7 @@ void command_regen(struct chat *chat, const char *arguments)
         good = take_setting(chat, store, word);
     overlay(&settings, store);
     free(words);
-    if (good)
+    if (good && overlay_policy(chat, &settings, store))
         chat_regenerate(chat, &settings);
     config_free(&store);
 }

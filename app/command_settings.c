@@ -85,6 +85,33 @@ static void apply(struct chat *chat, const struct config_option *option)
     if (strcmp(option->key, "seed") == 0)
         chat->conversation.seed = seed_setting(config);
     chat->display.show_thinking = config->show_thinking;
+    if (chat->display.ui != NULL)
+        ui_show_marks(chat->display.ui, config->marks);
+}
+
+/*
+ * Settings that are opened when they are set; a wrong one leaves the old value.  false: an error
+ * was shown.
+ */
+static bool set_opened(struct chat *chat, const struct config_option *option, const char *value)
+{
+    char before[4096];
+
+    if (strcmp(option->key, "policy") == 0)
+        return chat_choose_policy(chat, value);
+    if (strcmp(option->key, "trace") != 0)
+        return set(chat, option->key, value);
+    if (chat_busy(chat)) {
+        display_say(&chat->display, UI_BLOCK_ERROR, "an answer is running; Esc stops it");
+        return false;
+    }
+    config_get(chat->store, option, before, sizeof before);
+    if (!set(chat, option->key, value))
+        return false;
+    if (chat_open_trace(chat))
+        return true;
+    set(chat, option->key, before);
+    return false;
 }
 
 void command_set(struct chat *chat, const char *arguments)
@@ -108,7 +135,7 @@ void command_set(struct chat *chat, const char *arguments)
                     option->flag != NULL ? option->flag : key);
         return;
     }
-    if (!set(chat, key, value))
+    if (option == NULL ? !set(chat, key, value) : !set_opened(chat, option, value))
         return;
     apply(chat, option);
     display_say(&chat->display, UI_BLOCK_NOTICE, "%s is %s.", key,
@@ -288,6 +315,8 @@ void complete_set(struct chat *chat, size_t n, const char *before,
         return;
     for (size_t i = 0; option->choices != NULL && option->choices[i] != NULL; i++)
         offer(completer, option->choices[i], NULL);
+    if (strcmp(option->key, "policy") == 0)
+        complete_policy_names(completer);
     if (option->type == CONFIG_BOOLEAN) {
         offer(completer, "false", NULL);
         offer(completer, "true", NULL);

@@ -47,6 +47,38 @@ static const struct command commands[] = {
      "With TEXT: of the request that sending TEXT would make. `banter generate --tokens` takes "
      "the ids.",
      command_prompt, NULL},
+    {"policy", "[NAME]", "choose the decode policy, or list them",
+     "A policy says how tokens are proposed. The text is the same with each; the speed is not. "
+     "It counts from the next token on, also while an answer runs. F4 chooses from a menu; "
+     "banter-policy(5) tells how to write one.",
+     command_policy, complete_policy},
+    {"stats", "[turn|session|json]", "how fast the last answer was, and what speculation gained",
+     "F2 opens the same as a panel that follows the answer. Acceptance is accepted over verified "
+     "tokens; the mean length counts all tokens of a pass that verifies; the speed-up is "
+     "estimated from plain steps that were measured.",
+     command_stats, complete_stats},
+    {"ab", "[A B [ROUNDS]]", "answer the last message by two policies, side by side",
+     "One after the other from the same state, ROUNDS times; without A and B greedy against the "
+     "present policy. Keys: a and b keep that answer, r does it again, + adds a round, q leaves. "
+     "/ab A B together computes both in one pass, without their policies.",
+     command_ab, complete_ab},
+    {"abx", "[A B]", "compare two ways to choose tokens without knowing which is which",
+     "A and B are lists such as temperature=0.3 and temperature=1.2,top_k=20; without them the "
+     "present settings and temperature=0. Keys 1 and 2 or /keep choose; then it is told which "
+     "was which, and how you chose so far.",
+     command_abx, complete_abx},
+    {"best", "[N]", "N variants of the last answer in one go",
+     "From 2 to 32, without N 4: the weights are read once for all of them. The last one counts "
+     "unless /keep chooses another.",
+     command_best, NULL},
+    {"keep", "A|B|N", "which of the answers counts",
+     "A or B after /ab, 1 or 2 after /abx, the number of a variant after /best (0: the answer "
+     "before them). The others stay as variants.",
+     command_keep, NULL},
+    {"selfcheck", "", "prove on this machine that every way of computing gives the same",
+     "Chunks against steps, one thread against several, policies against plain decoding and more "
+     "are compared byte by byte, with the open model. Esc stops it.",
+     command_selfcheck, NULL},
     {"quit", "", "leave", NULL, command_quit, NULL},
 };
 /* clang-format on */
@@ -220,6 +252,9 @@ static const char help_keys[] =
     "Ctrl-X Ctrl-E    the line in $VISUAL or $EDITOR\n"
     "PgUp, PgDn       scroll\n"
     "Alt-T            fold or unfold thinking\n"
+    "F2               statistics\n"
+    "F4               choose a decode policy\n"
+    "F6               compare two policies on the last message\n"
     "Ctrl-L           draw the screen again\n"
     "Ctrl-Z           suspend; fg comes back\n"
     "All other keys are readline's and follow your inputrc ($if banter).";

@@ -8,9 +8,12 @@
 #ifndef APP_COMMANDS_H
 #define APP_COMMANDS_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct chat;
+struct sampling_choice;
 
 /* Candidates for the word that is typed; offer() passes on those that begin with it. */
 struct completer {
@@ -81,6 +84,38 @@ void complete_set(struct chat *chat, size_t n, const char *before,
                   const struct completer *completer);
 void complete_get(struct chat *chat, size_t n, const char *before,
                   const struct completer *completer);
+/* command_policy.c */
+void command_policy(struct chat *chat, const char *arguments);
+void complete_policy(struct chat *chat, size_t n, const char *before,
+                     const struct completer *completer);
+void complete_policy_names(const struct completer *completer);
+/* command_stats.c */
+void command_stats(struct chat *chat, const char *arguments);
+void complete_stats(struct chat *chat, size_t n, const char *before,
+                    const struct completer *completer);
+/* command_compare.c */
+void command_ab(struct chat *chat, const char *arguments);
+void command_abx(struct chat *chat, const char *arguments);
+void command_best(struct chat *chat, const char *arguments);
+void command_keep(struct chat *chat, const char *arguments);
+void complete_ab(struct chat *chat, size_t n, const char *before,
+                 const struct completer *completer);
+void complete_abx(struct chat *chat, size_t n, const char *before,
+                  const struct completer *completer);
+
+enum { COMPARE_WORD_ROOM = 96 };
+struct ab_arguments {
+    char names[2][COMPARE_WORD_ROOM]; /* of policies; "": the present one and greedy */
+    uint32_t rounds;
+    bool together;
+};
+/* false: problem says what is wrong. */
+bool ab_parse(const char *arguments, struct ab_arguments *ab, char *problem, size_t n_bytes);
+/* "temperature=0.3,top_k=20"; false: problem says what is wrong. */
+bool sampling_list_parse(const char *list, struct sampling_choice *choice, char *problem,
+                         size_t n_bytes);
+/* command_selfcheck.c */
+void command_selfcheck(struct chat *chat, const char *arguments);
 /* command_show.c */
 void command_info(struct chat *chat, const char *arguments);
 void command_prompt(struct chat *chat, const char *arguments);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void answer_release(struct answer *answer)
+void answer_release(struct answer *answer)
 {
     free(answer->settings.system);
     text_release(&answer->text);
@@ -60,21 +60,51 @@ struct exchange *conversation_last(const struct conversation *conversation)
     return &conversation->exchanges[conversation->n_exchanges - 1];
 }
 
-struct answer *exchange_begin(struct exchange *exchange, const struct answer_settings *settings)
+/* Room for one more answer, which counts from now on. */
+static struct answer *add_answer(struct exchange *exchange, const struct answer *answer)
 {
+    bool running = exchange->n_answers > 0 &&
+                   exchange->answers[exchange->n_answers - 1].end == ANSWER_RUNNING;
+
     exchange->answers =
         app_resize(exchange->answers, exchange->n_answers + 1, sizeof exchange->answers[0]);
-    struct answer *answer = &exchange->answers[exchange->n_answers];
-    *answer = (struct answer){.settings = *settings, .end = ANSWER_RUNNING};
-    answer->settings.variant = (uint32_t)exchange->n_answers++;
+    if (!running)
+        exchange->before = exchange->counts;
+    exchange->counts = exchange->n_answers;
+    exchange->answers[exchange->n_answers] = *answer;
+    return &exchange->answers[exchange->n_answers++];
+}
+
+struct answer *exchange_begin(struct exchange *exchange, const struct answer_settings *settings)
+{
+    struct answer *answer =
+        add_answer(exchange, &(struct answer){.settings = *settings, .end = ANSWER_RUNNING});
+
+    answer->settings.variant = (uint32_t)exchange->n_answers - 1;
     if (settings->system != NULL)
         answer->settings.system = app_copy(settings->system, strlen(settings->system));
     return answer;
 }
 
+struct answer *exchange_adopt(struct exchange *exchange, struct answer *answer)
+{
+    struct answer *adopted = add_answer(exchange, answer);
+
+    *answer = (struct answer){0};
+    return adopted;
+}
+
+bool exchange_keep(struct exchange *exchange, size_t index)
+{
+    if (index >= exchange->n_answers)
+        return false;
+    exchange->counts = index;
+    return true;
+}
+
 struct answer *exchange_answer(const struct exchange *exchange)
 {
-    return exchange->n_answers > 0 ? &exchange->answers[exchange->n_answers - 1] : NULL;
+    return exchange->n_answers > 0 ? &exchange->answers[exchange->counts] : NULL;
 }
 
 void answer_add(struct answer *answer, enum chat_part part, const char *bytes, size_t n_bytes,
@@ -93,17 +123,31 @@ void answer_add(struct answer *answer, enum chat_part part, const char *bytes, s
 
 bool exchange_end(struct exchange *exchange, enum answer_end end)
 {
-    struct answer *answer = exchange_answer(exchange);
+    size_t n_kept = 0;
+    bool any = false;
 
-    if (answer == NULL || answer->end != ANSWER_RUNNING)
-        return false;
-    answer->end = end;
-    /* A model that answers with nothing has answered; only a broken-off nothing is dropped. */
-    if (end == ANSWER_COMPLETE || answer->text.n_bytes > 0 || answer->thinking.n_bytes > 0)
-        return true;
-    answer_release(answer);
-    exchange->n_answers--;
-    return false;
+    for (size_t i = 0; i < exchange->n_answers; i++) {
+        struct answer *answer = &exchange->answers[i];
+        if (answer->end == ANSWER_RUNNING) {
+            answer->end = end;
+            /* A model that answers with nothing has answered; a broken-off nothing is dropped. */
+            if (end != ANSWER_COMPLETE && answer->text.n_bytes == 0 &&
+                answer->thinking.n_bytes == 0) {
+                answer_release(answer);
+                continue;
+            }
+            any = true;
+        }
+        if (n_kept != i)
+            exchange->answers[n_kept] = *answer;
+        n_kept++;
+    }
+    exchange->n_answers = n_kept;
+    if (any)
+        exchange->counts = n_kept - 1;
+    else if (exchange->counts >= n_kept)
+        exchange->counts = exchange->before;
+    return any;
 }
 
 static struct chat_message text_message(enum chat_role role, const char *text, size_t n_bytes)

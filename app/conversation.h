@@ -1,11 +1,11 @@
 /*
  * conversation.h - what was said: questions, and the answers to each
  *
- * An exchange is one message of the person with the answers that the model gave to it; the last
- * answer is the one that counts, the earlier ones are variants that /regen replaced.  An answer
- * that ended without a single character (an error, a stop while the prompt was read) is dropped,
- * and an exchange without an answer is no part of the history that a model reads: so user and
- * assistant take turns in every prompt.
+ * An exchange is one message of the person with the answers that the model gave to it; one of them
+ * counts, the last one unless /keep chose another, and the rest are variants.  An answer that
+ * ended without a single character (an error, a stop while the prompt was read) is dropped, and an
+ * exchange without an answer is no part of the history that a model reads: so user and assistant
+ * take turns in every prompt.
  *
  * Pure data: no screen, no engine thread.  Thread: one.
  */
@@ -17,8 +17,13 @@
 #include <stdint.h>
 
 #include "app/text_buffer.h"
-#include "engine/chat.h"
-#include "engine/sampling.h"
+#include "engine/engine.h"
+
+/* A decode policy by the name that a person knows it by. */
+struct named_policy {
+    char name[64];
+    struct policy_settings settings;
+};
 
 enum answer_end { ANSWER_RUNNING, ANSWER_COMPLETE, ANSWER_STOPPED, ANSWER_FAILED };
 
@@ -31,10 +36,13 @@ struct answer_settings {
     uint64_t seed; /* of the conversation */
     uint32_t variant;
     size_t max_tokens;
+    struct named_policy policy; /* that ran last, where it was switched in mid-answer */
 };
 
 struct answer {
     struct answer_settings settings;
+    bool has_statistics; /* the engine said how it went */
+    struct engine_statistics statistics;
     struct text_buffer text;
     struct text_buffer thinking;
     int32_t *ids; /* owned: the ids that the model generated for text */
@@ -46,6 +54,8 @@ struct exchange {
     struct text_buffer question;
     struct answer *answers; /* owned; in the order they were given */
     size_t n_answers;
+    size_t counts; /* index of the answer that counts; there may be none yet */
+    size_t before; /* the one that counted before the running ones */
 };
 
 struct conversation {
@@ -65,8 +75,8 @@ void conversation_take_back(struct conversation *conversation);
 /* The last exchange, or NULL. */
 struct exchange *conversation_last(const struct conversation *conversation);
 /*
- * A new answer of an exchange: its variant number is the number of answers before it.  The
- * settings' system prompt is copied.
+ * A new answer of an exchange, which counts from now on: its variant number is the number of
+ * answers before it.  The settings' system prompt is copied.  Several may run at once.
  */
 struct answer *exchange_begin(struct exchange *exchange,
                               const struct answer_settings *settings);
@@ -75,10 +85,15 @@ struct answer *exchange_answer(const struct exchange *exchange);
 void answer_add(struct answer *answer, enum chat_part part, const char *bytes, size_t n_bytes,
                 const int32_t *ids, size_t n_ids);
 /*
- * The running answer is over.  false: nothing had been said and the answer was dropped, so that
- * an earlier variant counts again if there is one.
+ * All running answers are over.  false: nothing had been said and they were dropped, so that an
+ * earlier variant counts again if there is one.
  */
 bool exchange_end(struct exchange *exchange, enum answer_end end);
+/* An answer that was made elsewhere (side by side), over already; it counts.  Taken over. */
+struct answer *exchange_adopt(struct exchange *exchange, struct answer *answer);
+/* Another answer counts from now on; false: there is no such one. */
+bool exchange_keep(struct exchange *exchange, size_t index);
+void answer_release(struct answer *answer);
 
 /*
  * The messages of a prompt that asks for an answer to exchange number `last`: system, the history

@@ -43,15 +43,27 @@ static void plain_finish(struct display *display)
     display->open_block = 0;
 }
 
-static uint32_t plain_add(struct display *display, enum ui_block_kind kind)
+static void plain_print_label(const struct display *display)
 {
+    if (display->open_heading[0] != '\0')
+        printf("%s: ", display->open_heading);
+    else
+        fputs(plain_label(display->open_kind), stdout);
+}
+
+static uint32_t plain_add(struct display *display, enum ui_block_kind kind, const char *heading)
+{
+    bool own = kind == UI_BLOCK_ANSWER && heading != NULL;
+
     plain_finish(display);
+    ui_filter_line(own ? heading : "", own ? strlen(heading) : 0, display->open_heading,
+                   sizeof display->open_heading);
     display->open_block = ++display->n_blocks;
     display->open_kind = kind;
     display->line_started = false;
     ui_filter_init(&display->filter);
     if (plain_prints(display, kind)) {
-        fputs(plain_label(kind), stdout);
+        plain_print_label(display);
         fflush(stdout);
         display->line_started = true;
     }
@@ -63,7 +75,7 @@ static void plain_append(struct display *display, uint32_t block, const char *by
 {
     /* Something else was said in between: the answer goes on under its label. */
     if (block != display->open_block) {
-        plain_add(display, UI_BLOCK_ANSWER);
+        plain_add(display, UI_BLOCK_ANSWER, NULL);
         display->open_block = block;
     }
     if (!plain_prints(display, display->open_kind))
@@ -120,7 +132,7 @@ void display_waiting(struct display *display)
 uint32_t display_add(struct display *display, enum ui_block_kind kind, const char *heading)
 {
     if (display->ui == NULL)
-        return plain_add(display, kind);
+        return plain_add(display, kind, heading);
     hide_waiting(display);
     uint32_t block = ui_block_add(display->ui, kind, heading);
     show_waiting(display);
@@ -129,10 +141,16 @@ uint32_t display_add(struct display *display, enum ui_block_kind kind, const cha
 
 void display_append(struct display *display, uint32_t block, const char *bytes, size_t n_bytes)
 {
+    display_append_marked(display, block, bytes, n_bytes, UI_MARK_NONE);
+}
+
+void display_append_marked(struct display *display, uint32_t block, const char *bytes,
+                           size_t n_bytes, enum ui_mark mark)
+{
     if (block == 0)
         return;
     if (display->ui != NULL)
-        ui_block_append(display->ui, block, bytes, n_bytes);
+        ui_block_append_marked(display->ui, block, bytes, n_bytes, mark);
     else
         plain_append(display, block, bytes, n_bytes);
 }

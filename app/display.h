@@ -3,7 +3,8 @@
  *
  * The same calls serve both front ends, so every command works in both.  Without a screen a block
  * is a line that starts with its label ("model: "), text goes through the screen's filter to
- * standard output as it comes, and nothing is drawn again.
+ * standard output as it comes, and nothing is drawn again.  An answer with a heading of its own is
+ * labelled by that.
  *
  * Messages that wait for their turn are always the last blocks of the transcript: a block that is
  * added goes before them.
@@ -31,12 +32,16 @@ struct display {
     uint32_t n_blocks;
     uint32_t open_block; /* the one that prints now; 0: none */
     enum ui_block_kind open_kind;
-    bool line_started; /* its last byte was no newline */
+    char open_heading[80]; /* "": the label of its kind */
+    bool line_started;     /* its last byte was no newline */
     struct ui_filter filter;
 };
 
 uint32_t display_add(struct display *display, enum ui_block_kind kind, const char *heading);
 void display_append(struct display *display, uint32_t block, const char *bytes, size_t n_bytes);
+/* The same; mark: who proposed it. */
+void display_append_marked(struct display *display, uint32_t block, const char *bytes,
+                           size_t n_bytes, enum ui_mark mark);
 void display_finish(struct display *display, uint32_t block);
 void display_fold(struct display *display, uint32_t block, bool folded, const char *summary);
 /* This block and all after it; waiting messages stay. */

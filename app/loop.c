@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "app/chat_internal.h"
+#include "app/commands.h"
 #include "app/signals.h"
 
 /* Stopping and going on ---------------------------------------------------------------------- */
@@ -70,6 +71,37 @@ static void on_signal(struct chat *chat, int number)
     }
 }
 
+/* A function key: what a command of the same purpose does. */
+static void on_function(struct chat *chat, int number)
+{
+    switch (number) {
+    case 2: chat_panel_toggle(chat); break;
+    case 4: chat_policy_menu(chat); break;
+    case 6:
+        if (chat->comparison == NULL)
+            command_ab(chat, "");
+        break;
+    default: break;
+    }
+}
+
+static void on_view_key(struct chat *chat, int key)
+{
+    if (ui_panel_open(chat->display.ui))
+        chat_panel_key(chat, key);
+    else if (chat->comparison != NULL)
+        compare_key(chat, key);
+}
+
+/* The panel closes without more; two answers side by side are left. */
+static void on_view_closed(struct chat *chat)
+{
+    if (chat->comparison == NULL || ui_split_is_open(chat->display.ui))
+        return;
+    compare_leave(chat);
+    chat_send_waiting(chat);
+}
+
 /* Keys --------------------------------------------------------------------------------------- */
 
 static void on_ui_event(struct chat *chat, const struct ui_event *event)
@@ -90,10 +122,10 @@ static void on_ui_event(struct chat *chat, const struct ui_event *event)
     case UI_QUIT: chat->leaving = true; break;
     case UI_SUSPEND: stand_still(chat, true); break;
     case UI_EDITOR: editor_run(chat, event->text, event->n_bytes); break;
-    case UI_FUNCTION:
-    case UI_VIEW_KEY:
-    case UI_VIEW_CLOSED:
-    case UI_MENU_CHOSEN:
+    case UI_FUNCTION: on_function(chat, event->number); break;
+    case UI_VIEW_KEY: on_view_key(chat, event->number); break;
+    case UI_VIEW_CLOSED: on_view_closed(chat); break;
+    case UI_MENU_CHOSEN: chat_policy_menu_chosen(chat, event->number); break;
     case UI_MENU_CLOSED: break;
     case UI_KEYS_END: chat->keys_ended = true; break;
     }
@@ -133,8 +165,10 @@ static void turn(struct chat *chat)
     if (ui != NULL) {
         /* Also without input: a lone Esc waits for its time while an answer wakes the loop. */
         read_screen(chat);
-        if (chat->status_changed)
+        if (chat->status_changed) {
             ui_set_status(ui, &chat->status);
+            chat_panel_update(chat);
+        }
         ui_draw(ui);
     }
     chat->status_changed = false;

@@ -34,7 +34,7 @@ def test_first_conversation(binary):
             chat.wait(re.compile(r"t/s"))
             chat.wait("ready")
             chat.say("and again")
-            chat.wait(re.compile(r"ctx [1-9]"))
+            chat.wait(re.compile(r"ctx [1-9]" if columns >= 80 else "t/s"))
             chat.send("C-d")
             assert chat.finish() == 0
             assert "you: and again" in chat.text
@@ -67,7 +67,7 @@ def test_answers_are_those_of_generate(binary):
                     chat.say("/new")
                     chat.wait_gone("Ids:")
                     chat.say(message)
-                    chat.wait(re.compile("reached max_tokens|ready +[\\d,.]+ t/s"))
+                    chat.wait(re.compile("reached max_tokens|ready .*[\\d,.]+ ?t/s"))
                     ids = prompt_ids(chat)
                     answer = chat.text.partition(" model\n")[2].partition("\n\n -")[0]
                     expected = generate(binary, home, ids, "text", *options)
@@ -85,7 +85,7 @@ def test_history_keeps_the_generated_ids(binary):
             chat.say("/new")
             chat.wait_gone("Ids:")
             chat.say(message)
-            chat.wait(re.compile("reached max_tokens|ready +[\\d,.]+ t/s"))
+            chat.wait(re.compile("reached max_tokens|ready .*[\\d,.]+ ?t/s"))
             first = prompt_ids(chat)
             generated = generate(binary, home, first, "ids", *options).strip()
             # An answer of broken UTF-8 is repaired text: its ids cannot be the model's own.
@@ -149,7 +149,7 @@ def test_a_file_that_is_cut_while_in_use(binary):
                   ready="ready") as chat:
             before = fresh_stty()
             chat.say("hello")
-            chat.wait(re.compile(r"(ready|answering) +[\d,.]+ t/s"))
+            chat.wait(re.compile(r"(ready|answering) .*[\d,.]+ ?t/s"))
             os.truncate(copy, 900000)
             try:
                 chat.say("go on")

@@ -14,6 +14,8 @@ import termios
 from terminal import Terminal
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+GUIDE = os.path.join(ROOT, "config/models/guide.gguf")
+F2, F4, F6 = "\x1bOQ", "\x1bOS", "\x1b[17~"
 TINY = os.path.join(ROOT, "tests/golden/data/tinyA-q8_0.gguf")
 
 GREETING = "name tiny\nanswer\ntext Hello, I am a script.\n"

@@ -131,6 +131,60 @@ static void a_failed_variant_gives_the_earlier_one_back(void **state)
     conversation_release(&conversation);
 }
 
+static void several_run_at_once_and_one_is_kept(void **state)
+{
+    (void)state;
+    struct conversation conversation;
+
+    conversation_init(&conversation, 3);
+    struct exchange *exchange = conversation_ask(&conversation, "q", 1);
+    say(exchange, "zero");
+    for (int i = 0; i < 3; i++)
+        exchange_begin(exchange, &plain_settings);
+    answer_add(&exchange->answers[1], CHAT_PART_ANSWER, "one", 3, NULL, 0);
+    answer_add(&exchange->answers[3], CHAT_PART_ANSWER, "three", 5, NULL, 0);
+    /* The second of the three never began. */
+    assert_true(exchange_end(exchange, ANSWER_STOPPED));
+    assert_int_equal(exchange->n_answers, 3);
+    assert_string_equal(text_string(&exchange_answer(exchange)->text), "three");
+    assert_int_equal(exchange_answer(exchange)->settings.variant, 3);
+    assert_int_equal(exchange->before, 0);
+    assert_true(exchange_keep(exchange, 1));
+    assert_string_equal(text_string(&exchange_answer(exchange)->text), "one");
+    assert_false(exchange_keep(exchange, 3));
+    /* The history that a model reads has the one that counts. */
+    struct chat_message *messages;
+    conversation_ask(&conversation, "r", 1);
+    assert_int_equal(conversation_messages(&conversation, 1, NULL, &messages), 3);
+    assert_message(&messages[1], CHAT_ASSISTANT, "one");
+    free(messages);
+    /* A further one that comes to nothing gives it back, not the last. */
+    exchange = &conversation.exchanges[0];
+    exchange_begin(exchange, &plain_settings);
+    assert_false(exchange_end(exchange, ANSWER_FAILED));
+    assert_string_equal(text_string(&exchange_answer(exchange)->text), "one");
+    conversation_release(&conversation);
+}
+
+static void an_answer_of_elsewhere_is_adopted(void **state)
+{
+    (void)state;
+    struct conversation conversation;
+    struct answer answer = {.settings = {.variant = 1, .policy = {.name = "ngram"}},
+                            .end = ANSWER_COMPLETE};
+
+    conversation_init(&conversation, 3);
+    struct exchange *exchange = conversation_ask(&conversation, "q", 1);
+    say(exchange, "zero");
+    answer_add(&answer, CHAT_PART_ANSWER, "side", 4, NULL, 0);
+    exchange_adopt(exchange, &answer);
+    assert_int_equal(answer.text.n_bytes, 0);
+    assert_string_equal(text_string(&exchange_answer(exchange)->text), "side");
+    assert_string_equal(exchange_answer(exchange)->settings.policy.name, "ngram");
+    assert_int_equal(exchange->before, 0);
+    conversation_release(&conversation);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -138,6 +192,8 @@ int main(void)
         cmocka_unit_test(an_unanswered_question_is_no_history),
         cmocka_unit_test(a_stop_keeps_what_was_said),
         cmocka_unit_test(a_failed_variant_gives_the_earlier_one_back),
+        cmocka_unit_test(several_run_at_once_and_one_is_kept),
+        cmocka_unit_test(an_answer_of_elsewhere_is_adopted),
     };
 
     return cmocka_run_group_tests_name("conversation", tests, NULL, NULL);
