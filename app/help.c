@@ -141,5 +141,5 @@ void options_help(const struct subcommand *command, struct text_buffer *out)
     add_flags(out, command->flags);
     add_flags(out, common_flags);
     add_settings(out, command);
-    text_add(out, "\nThe manual: man banter, man banter-config\n");
+    text_add(out, "\nThe manual: man banter, man banter-config, man banter-policy\n");
 }

@@ -186,6 +186,29 @@ def test_trace(binary):
         assert all(line["reason"] for line in lines)
 
 
+def test_one_answer(binary):
+    """The same through the engine thread, with the draft that comes with the model."""
+    def ask(name, *arguments):
+        return run(binary, "-p", "List all slash commands", "--seed", 4, "-n", 40, "--policy",
+                   name, *arguments, variables=guide())
+
+    plain = json.loads(expect(ask("greedy", "--output", "json")).text)
+    assert plain["statistics"]["policy_kind"] == "greedy" and plain["policy"] == "greedy", plain
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "trace.jsonl")
+        answer = json.loads(expect(ask("speculative", "--output", "json", "--trace", path)).text)
+        with open(path, encoding="utf-8") as file:
+            lines = [json.loads(line) for line in file]
+    speculation = answer["statistics"]["speculation"]
+    assert answer["answer"] == plain["answer"] and len(plain["answer"]) > 20, (answer, plain)
+    assert answer["statistics"]["policy_kind"] == "speculative", answer
+    assert sum(line["verified"] for line in lines) == speculation["verified"] > 0, speculation
+    assert len(lines) == speculation["cycles"] < plain["statistics"]["speculation"]["cycles"]
+    done = expect(ask("auto", "--trace", "/dev/full"))
+    assert done.text.rstrip("\n") == plain["answer"].rstrip("\n"), done
+    assert done.message.count("No space left on device") == 1, done
+
+
 def test_trace_that_cannot_be_written(binary):
     plain = generate(binary, "--temperature", 0, "--output", "text").out
     done = expect(generate(binary, "--temperature", 0, "--output", "text", "--trace", "/dev/full"))
