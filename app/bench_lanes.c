@@ -1,8 +1,8 @@
 /*
- * bench_lanes.c - `banter bench lanes`: several sequences at once, tokens a second of all together
+ * bench_lanes.c - `banter bench lanes`: several sequences at once, tokens a second of all
  *
- * Every sequence goes on from one prompt with a seed of its own, so that they differ.  The counts
- * are measured in turns, round by round, each beside one sequence of the same round.
+ * Every sequence goes on from one prompt with a seed of its own, so that they differ.  The
+ * counts are measured in turns, round by round, each beside one sequence of the same round.
  */
 #include <time.h>
 #include <unistd.h>

@@ -2,12 +2,12 @@
  * bench_policies.c - `banter bench policies`: the rate of each policy over plain decoding
  *
  * The draft is scripted: the answer is generated plainly once, and then proposed with a chance
- * that each token is right.  So speculation is measured at every acceptance on any model, also on
- * one whose weights are random.  What its tokens are said to cost is added to the time.
+ * that each token is right.  So speculation is measured at every acceptance on any model, also
+ * on one whose weights are random.  What its tokens are said to cost is added to the time.
  *
- * Plain, policy, policy, plain answer in turn, and the last is the next policy's first; the ratio
- * of a round is the plain time over the policy's.  Every answer has a policy of its own, that has
- * learnt nothing yet.
+ * Plain, policy, policy, plain answer in turn, and the last is the next policy's first; the
+ * ratio of a round is the plain time over the policy's.  Every answer has a policy of its own,
+ * that has learnt nothing yet.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +51,7 @@ struct policies_bench {
     size_t n_cases;
 };
 
-/* What is measured ---------------------------------------------------------------------------- */
+/* What is measured ------------------------------------------------------------------------- */
 
 static void add_case(struct policies_bench *work, enum policy_kind kind, bool scripted,
                      double acceptance)
@@ -217,7 +217,7 @@ static enum status measure(struct policies_bench *work, struct error *error)
     return status;
 }
 
-/* Results ------------------------------------------------------------------------------------- */
+/* Results ---------------------------------------------------------------------------------- */
 
 static void write_case(const struct policy_case *one, struct output *output)
 {
@@ -302,7 +302,7 @@ static json_t *as_json(const struct policies_bench *work)
     return object;
 }
 
-/* Opening ------------------------------------------------------------------------------------- */
+/* Opening ---------------------------------------------------------------------------------- */
 
 static int read_draft_cost(struct policies_bench *work, const struct invocation *invocation)
 {

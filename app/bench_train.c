@@ -1,8 +1,8 @@
 /*
  * bench_train.c - `banter bench train`: products of the trainer beside the machine's peak
  *
- * Shares are of the highest peak that was measured, so that a moment in which the machine was busy
- * flatters none.
+ * Shares are of the highest peak that was measured, so that a moment in which the machine was
+ * busy flatters none.
  */
 #include <string.h>
 #include <unistd.h>

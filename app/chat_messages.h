@@ -1,5 +1,5 @@
 /*
- * chat_messages.h - the messages of a line of JSON: {"messages": [{"role": ..., "content": ...}]}
+ * chat_messages.h - the messages of a line: {"messages": [{"role": ..., "content": ...}]}
  *
  * Thread: any.
  */

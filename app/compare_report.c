@@ -10,7 +10,7 @@
 
 static const char *const side_names[SIDE_COUNT] = {"a", "b"};
 
-/* The table ---------------------------------------------------------------------------------- */
+/* The table -------------------------------------------------------------------------------- */
 
 /* The text of a token, or where the answer ends, without what a terminal would act on. */
 static void describe_token(const struct model *model, int32_t id, char *out, size_t room)
@@ -168,7 +168,7 @@ void comparison_write_table(const struct comparison *comparison,
     write_verdict(comparison, output);
 }
 
-/* JSON --------------------------------------------------------------------------------------- */
+/* JSON ------------------------------------------------------------------------------------- */
 
 static json_t *json_count(uint64_t count)
 {

@@ -2,8 +2,8 @@
  * compare_runs.h - two decode policies on the same prompts, in turns
  *
  * A round answers a prompt by both, from copies of one state; every other round begins with the
- * second: A B, B A, A B ...  The ratio of a round is the rate of B over that of A; the ratio of a
- * prompt is the median of its rounds.
+ * second: A B, B A, A B ...  The ratio of a round is the rate of B over that of A; the ratio of
+ * a prompt is the median of its rounds.
  *
  * Thread: one.
  */
@@ -22,8 +22,8 @@ struct first_difference {
     size_t at;               /* equal tokens before it */
     int32_t ids[SIDE_COUNT]; /* -1: the text ends there */
     /*
-     * The logit of A's token less that of B's, by plain steps behind the equal tokens: 0 is a tie.
-     * Without sampling the right token's is the larger.
+     * The logit of A's token less that of B's, by plain steps behind the equal tokens: 0 is a
+     * tie.  Without sampling the right token's is the larger.
      */
     double margin;
     bool has_margin;

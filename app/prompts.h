@@ -1,10 +1,10 @@
 /*
  * prompts.h - prompts from a file or from the command line, as a model reads them
  *
- * A file holds one object on each line: {"prompt": "text"}, or {"messages": [...]} as in files of
- * chats, where an assistant's message at the end is the answer that was given, and left out.
- * "think": true or false beside them says whether that answer is to think first.  Blank lines are
- * skipped.
+ * A file holds one object on each line: {"prompt": "text"}, or {"messages": [...]} as in files
+ * of chats, where an assistant's message at the end is the answer that was given, and left out.
+ * "think": true or false beside them says whether that answer is to think first.  Blank lines
+ * are skipped.
  *
  * Thread: one.
  */

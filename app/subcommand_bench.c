@@ -1,5 +1,5 @@
 /*
- * subcommand_bench.c - `banter bench`: what this machine could do, and how much of it is reached
+ * subcommand_bench.c - `banter bench`: the word that says what is measured
  */
 #include <string.h>
 

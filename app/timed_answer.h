@@ -19,7 +19,7 @@ struct answer_start {
     int32_t last;                    /* that token */
 };
 
-/* Read a prompt of n_ids (at least 1) tokens.  Errors: as session_eval() and session_snapshot(). */
+/* Read a prompt of n_ids (at least 1) tokens.  Errors: as session_eval(), NO_MEMORY. */
 enum status answer_start_read(struct answer_start *out, struct session *session,
                               struct session *draft, const int32_t *ids, size_t n_ids,
                               const struct session_hooks *hooks, struct error *error);

@@ -1,9 +1,9 @@
 /*
- * measure.h - what the passes of decode policies cost on this machine, for `banter bench verify`
+ * measure.h - what the passes of decode policies cost here, for `banter bench verify`
  *
  * Each call begins with a copy of the same state and one step that warms it, and times what
- * follows; the caller repeats and takes medians.  Which tokens are consumed makes no difference to
- * the time, so they are made up.
+ * follows; the caller repeats and takes medians.  Which tokens are consumed makes no difference
+ * to the time, so they are made up.
  *
  * Thread: the session's.
  */

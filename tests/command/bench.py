@@ -115,7 +115,8 @@ def test_a_draft_that_costs(binary):
 def test_usage(binary):
     expect(run(binary, "bench"), 2, "", "policies, lanes or verify")
     expect(run(binary, "bench", "tea"), 2, "", '"tea"')
-    expect(run(binary, "bench", "train", "--model", "x"), 2, "", '"bench train" has no option --model')
+    expect(run(binary, "bench", "train", "--model", "x"), 2, "",
+           '"bench train" has no option --model')
     expect(run(binary, "bench", "train", "--rounds", "2"), 2, "", "--rounds")
     expect(run(binary, "bench", "train", "--tokens", "2"), 2, "", "--tokens")
     expect(run(binary, "bench", "lanes", "--draft-cost", "2"), 2, "", "--draft-cost")

@@ -110,8 +110,9 @@ static void interval_of_a_binomial_mean(void **state)
 }
 
 /*
- * Three values: the median of a resample is the lowest where it is drawn at least twice of three
- * times, 7 of 27 resamples; so are the two others' shares 13 and 7.  2.5 % cuts none of them.
+ * Three values: the median of a resample is the lowest where it is drawn at least twice of
+ * three times, 7 of 27 resamples; so are the two others' shares 13 and 7.  2.5 % cuts none of
+ * them.
  */
 static void interval_of_a_median_of_three(void **state)
 {
@@ -130,8 +131,8 @@ static void interval_of_a_median_of_three(void **state)
 }
 
 /*
- * Of 1 .. 101 the median of a resample is at most m where at least 51 of 101 draws are at most m:
- * m = 40 with 1.71 %, 41 with 2.79 %; by symmetry 61 at the other end.
+ * Of 1 .. 101 the median of a resample is at most m where at least 51 of 101 draws are at most
+ * m: m = 40 with 1.71 %, 41 with 2.79 %; by symmetry 61 at the other end.
  */
 static void interval_of_a_median(void **state)
 {
