@@ -214,6 +214,20 @@ def test_trace_that_cannot_be_written(binary):
     done = expect(generate(binary, "--temperature", 0, "--output", "text", "--trace", "/dev/full"))
     assert done.out == plain, done
     assert done.message.count("\n") == 1 and "No space left on device" in done.message, done
+    with tempfile.TemporaryDirectory() as folder:
+        # A disk that fills up in the middle of a line: the lines before it are whole.
+        path = os.path.join(folder, "trace.jsonl")
+        words = ["generate", "--model", "guide", "--tokens", PROMPT, "--ignore-eos", "-n", "64",
+                 "--seed", "3", "--temperature", "0", "--output", "text", "--trace", path]
+        done = subprocess.run(["sh", "-c", 'ulimit -f 9; exec "$@"', "sh", binary, *words],
+                              env=environment(**guide()), capture_output=True, timeout=60,
+                              check=False)
+        assert done.returncode == 0 and done.stdout == plain, done
+        assert done.stderr.count(b"\n") == 1 and b"File too large" in done.stderr, done
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        assert 1000 < len(text) < 9 * 1024 and text.endswith("}\n"), text
+        assert all(json.loads(line)["reason"] for line in text.splitlines())
     with script_file("answer\ntext hello\n") as script, tempfile.TemporaryDirectory() as folder:
         shot = ["-p", "x", "--engine", "script:" + script.name, "--trace"]
         for path in ("/nonexistent/trace", folder):
