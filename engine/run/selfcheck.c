@@ -276,6 +276,7 @@ static void list_states(const struct selfcheck *check, struct list *list)
 static void list_texts(const struct selfcheck *check, struct list *list)
 {
     add(list, selfcheck_answers, 0, "%d answers at once against each alone", SELFCHECK_ANSWERS);
+    add(list, selfcheck_script, 0, "a draft that is often right against plain");
     for (uint32_t kind = POLICY_NGRAM; kind < POLICY_KIND_COUNT; kind++) {
         const bool drafts_itself = kind == POLICY_SPECULATIVE && !check->options->draft;
         if (kind == POLICY_MTP && model_info(check->model)->n_mtp_layers == 0)

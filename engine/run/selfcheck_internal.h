@@ -31,9 +31,9 @@ struct selfcheck {
     uint32_t n_vocab, n_context;
     uint32_t n_tokens; /* of the text */
     uint32_t n_answer; /* tokens of an answer, at most n_tokens / 2 */
-    int32_t *tokens; /* owns, as all that follows; [n_tokens] */
-    float *logits;   /* [n_tokens][n_vocab] */
-    float *rows;     /* [SELFCHECK_ROWS][n_vocab], what is compared with them */
+    int32_t *tokens;   /* owns, as all that follows; [n_tokens] */
+    float *logits;     /* [n_tokens][n_vocab] */
+    float *rows;       /* [SELFCHECK_ROWS][n_vocab], what is compared with them */
     struct snapshot *middle, *before_last, *end; /* at n_tokens / 2, n_tokens - 1, n_tokens */
     struct selfcheck_answer answers[SELFCHECK_ANSWERS];
 };
@@ -88,6 +88,8 @@ enum status selfcheck_lanes(struct selfcheck *check, uint32_t argument, struct f
 /* Makes the plain answers, and compares them with the same at once. */
 enum status selfcheck_answers(struct selfcheck *check, uint32_t argument,
                               struct finding *finding, struct error *error);
+enum status selfcheck_script(struct selfcheck *check, uint32_t argument,
+                             struct finding *finding, struct error *error);
 /* argument: enum policy_kind */
 enum status selfcheck_policy(struct selfcheck *check, uint32_t kind, struct finding *finding,
                              struct error *error);
