@@ -5,7 +5,8 @@
  * engine thread all go through it.  The law: logits depend on the model file, the numeric settings
  * (kernel level, K/V type) and the token prefix alone; not on chunk size, threads, snapshots.
  *
- * Ownership: a session borrows the model and owns its state and its worker pool.
+ * Ownership: a session borrows the model and owns its state and its worker pool, unless it was told
+ * to share one.
  * Thread: one thread at a time.
  */
 #ifndef ENGINE_SESSION_H
@@ -31,6 +32,11 @@ struct session_options {
     uint32_t n_context; /* positions; 0: the model's, at most 32768 */
     enum kv_type kv;    /* at the reference level always f32 */
     uint32_t chunk;     /* tokens of a prefill pass; 0: chosen */
+    /*
+     * NULL: workers of its own; or borrows those of a session that outlives it and is used by the
+     * same thread: what two models compute in turn is not slowed by workers that wait.
+     */
+    const struct session *workers_of;
 };
 
 /* The context of a session for a wish (0: none) and the model's trained length. */

@@ -273,7 +273,7 @@ static void count_plain_step(struct decode *decode, double seconds)
 
     s->plain_seconds += seconds;
     s->plain_step =
-        s->plain_steps == 0 ? seconds : s->plain_step + (seconds - s->plain_step) / RECENT;
+        s->plain_step == 0 ? seconds : s->plain_step + (seconds - s->plain_step) / RECENT;
     s->plain_steps++;
     s->plain_age = 0;
 }

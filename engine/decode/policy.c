@@ -135,6 +135,8 @@ enum status policy_set_draft(struct policy *policy, struct session *draft, struc
 
     parts.draft = draft;
     status = check_parts(&decode->next, &parts, error);
+    if (status == STATUS_OK && draft)
+        status = check_vocabularies(parts.session->model, draft->model, error);
     if (status == STATUS_OK && draft) {
         const struct decode_target target = session_target(draft);
         status = draft_source_init(&source, &target, error);
@@ -177,7 +179,12 @@ const struct policy_statistics *policy_statistics(const struct policy *policy)
 
 void policy_reset_statistics(struct policy *policy)
 {
-    policy->decode.statistics = (struct policy_statistics){.state = POLICY_PLAIN};
+    const struct policy_statistics *before = &policy->decode.statistics;
+
+    /* What a plain step costs was measured: that goes on, with its age. */
+    policy->decode.statistics = (struct policy_statistics){.state = POLICY_PLAIN,
+                                                           .plain_step = before->plain_step,
+                                                           .plain_age = before->plain_age};
 }
 
 void policy_set_trace(struct policy *policy, policy_trace trace, void *context)

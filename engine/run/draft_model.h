@@ -20,9 +20,9 @@ struct draft_model {
 
 struct draft_options {
     const char *path;
-    const struct model *target; /* whose vocabulary it has to have */
     enum kernel_level level;
-    struct session_options session; /* n_context: the target's; at most what the draft has */
+    /* workers_of: the target's; n_context: the target's, or what the draft has. */
+    struct session_options session;
     void (*progress)(void *context, enum model_load_phase phase, uint64_t done, uint64_t total);
     void *context;
     const atomic_bool *cancel;
@@ -32,7 +32,7 @@ struct draft_options {
 bool draft_model_is(const struct draft_model *draft, const char *path);
 /*
  * Open a file as a draft.  *out is written on success alone, and holds nothing before.
- * Errors: those of model_open() and session_new(); USAGE: another vocabulary; CANCELLED.
+ * Errors: those of model_open() and session_new(); CANCELLED.
  */
 enum status draft_model_open(struct draft_model *out, const struct draft_options *options,
                              struct error *error);

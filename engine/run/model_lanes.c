@@ -282,12 +282,11 @@ struct together {
     uint32_t n;
 };
 
-/* The first session's workers compute for all; so the others need none. */
 static enum status fork_sessions(struct lanes_run *run, struct together *all,
                                  struct error *error)
 {
     struct model_source *source = run->answering->source;
-    const struct session_options options = {.n_threads = 1,
+    const struct session_options options = {.workers_of = source->session,
                                             .n_context = session_context(source->session),
                                             .kv = source->options.kv,
                                             .chunk = 1};

@@ -31,9 +31,8 @@ static enum status open_draft(const struct answering *answering, const char *pat
     struct draft_model draft = {.path = NULL};
     const struct draft_options options = {
         .path = path,
-        .target = source->model,
         .level = source->options.level,
-        .session = {.n_threads = source->options.n_threads,
+        .session = {.workers_of = source->session,
                     .n_context = session_context(source->session),
                     .kv = source->options.kv,
                     .chunk = source->options.chunk},
@@ -46,6 +45,8 @@ static enum status open_draft(const struct answering *answering, const char *pat
     if (status == STATUS_OK)
         status = policy_set_draft(source->policy, draft.session, error);
     if (status != STATUS_OK) {
+        if (error != NULL && status != STATUS_CANCELLED)
+            error_path(error, path);
         draft_model_release(&draft);
         return status;
     }

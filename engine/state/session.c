@@ -73,7 +73,10 @@ enum status session_new(struct session **out, const struct model *model,
     session->logits = checked_allocate(p->n_vocab, sizeof *session->logits);
     status = session->logits ? STATUS_OK
                              : error_set(error, STATUS_NO_MEMORY, "no memory for a session");
-    if (status == STATUS_OK)
+    session->borrows_pool = chosen.workers_of != NULL;
+    if (session->borrows_pool)
+        session->pool = chosen.workers_of->pool;
+    else if (status == STATUS_OK)
         status = pool_new(&session->pool, chosen.n_threads, error);
     if (status == STATUS_OK)
         status =
@@ -96,7 +99,8 @@ void session_free(struct session **session)
 {
     if (!session || !*session)
         return;
-    pool_free(&(*session)->pool);
+    if (!(*session)->borrows_pool)
+        pool_free(&(*session)->pool);
     state_release(&(*session)->state);
     scratch_release(&(*session)->scratch);
     sampler_release(&(*session)->sampler);

@@ -10,7 +10,8 @@
 
 struct session {
     const struct model *model; /* borrows */
-    struct pool *pool;         /* owns */
+    struct pool *pool;         /* owns, unless it borrows it */
+    bool borrows_pool;
     struct state state;
     struct scratch scratch;
     struct sampler sampler;

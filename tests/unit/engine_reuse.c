@@ -226,6 +226,12 @@ const int32_t *session_tokens(const struct session *session)
     return session->position == 0 ? NULL : session->tokens;
 }
 
+int session_thread_count(const struct session *session)
+{
+    (void)session;
+    return 1;
+}
+
 void session_reset(struct session *session)
 {
     session->position = 0;
