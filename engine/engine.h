@@ -53,7 +53,7 @@ enum engine_event_type {
  *
  * decode and rate count what comes after the first token, whoever proposed it: passes of the
  * model, choosing, proposing, and what a draft model reads while the answer runs.  What it read
- * before the answer is in draft_prefill alone.
+ * before the answer is in draft_prefill alone; opening it in mid-answer is in none of them.
  */
 struct engine_statistics {
     double load, tokenise, prefill;

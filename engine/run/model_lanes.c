@@ -27,6 +27,7 @@ struct lanes_run {
     /* Sums over lanes and rounds. */
     uint64_t n_generated, n_thinking, n_timed; /* n_timed: tokens after the first ones */
     double decode, thinking_seconds;
+    double first_token; /* of the lane that came first; 0: none has */
     enum stop_reason reason;
 };
 
@@ -125,8 +126,14 @@ static enum status remember(struct lanes_run *run, struct said *said, uint32_t r
 
 /* The end of a lane ------------------------------------------------------------------------- */
 
-static void add_up(struct lanes_run *run, const struct engine_statistics *statistics)
+static void add_up(struct lanes_run *run, const struct speaker *speaker,
+                   const struct engine_statistics *statistics)
 {
+    const struct answering *answering = run->answering;
+
+    if (run->first_token == 0 && speaker->meter.n_tokens > 0)
+        run->first_token = run_clock_between(
+            answering->link->clock, answering->request->submitted, speaker->meter.first);
     run->n_generated += statistics->n_generated;
     run->n_thinking += statistics->n_thinking;
     run->n_timed += statistics->n_generated > 0 ? statistics->n_generated - 1 : 0;
@@ -164,7 +171,7 @@ static enum status end_lane(struct lanes_run *run, struct speaker *speaker,
     if (speaker->lane == 0 && speaker->round > 0)
         status = remember(run, &said, speaker->round, error);
     byte_buffer_release(&said.tokens);
-    add_up(run, statistics);
+    add_up(run, speaker, statistics);
     if (speaker->lane == 0)
         run->reason = result->reason;
     if (status == STATUS_OK && !event_ring_push(answering->link->ring, &event))
@@ -429,6 +436,7 @@ static void fill_sums(const struct lanes_run *run, struct run_outcome *outcome)
     statistics->n_generated = (uint32_t)run->n_generated;
     statistics->n_thinking = (uint32_t)run->n_thinking;
     statistics->thinking_seconds = run->thinking_seconds;
+    statistics->first_token = run->first_token;
     statistics->decode = run->decode;
     statistics->rate = run->decode > 0 ? (double)run->n_timed / run->decode : 0;
     statistics->position = session_position(run->answering->source->session);
