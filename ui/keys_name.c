@@ -1,8 +1,8 @@
 /*
  * keys_name.c - names of the keys that terminals send as escape sequences (keys.h)
  *
- * What xterm, rxvt, the Linux console and terminals with kitty's protocol send.  A modifier of 1
- * is none; keys with others are other keys.
+ * What xterm, rxvt, the Linux console and terminals with kitty's protocol send.  A modifier of
+ * 1 is none; keys with others are other keys.
  */
 #include "ui/keys.h"
 

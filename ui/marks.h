@@ -1,8 +1,8 @@
 /*
  * marks.h - who proposed which bytes of a text
  *
- * Runs of bytes with the same mark, not a mark for each byte: pieces that follow each other with
- * the same mark are one run, and a text without marks takes no memory.
+ * Runs of bytes with the same mark, not a mark for each byte: pieces that follow each other
+ * with the same mark are one run, and a text without marks takes no memory.
  *
  * Pure.
  */

@@ -1,8 +1,8 @@
 /*
  * menu.c - a list to choose from (menu.h)
  *
- * A number chooses as soon as no longer one could be meant, a letter when it is the first of one
- * name alone; else they only select, and Enter chooses.
+ * A number chooses as soon as no longer one could be meant, a letter when it is the first of
+ * one name alone; else they only select, and Enter chooses.
  */
 #include "ui/menu.h"
 #include "ui/text.h"

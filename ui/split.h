@@ -1,9 +1,9 @@
 /*
  * split.h - two texts beside each other, and how they share the screen
  *
- * A pane is a transcript of one block, so that wrapping, marks and the place in the text are the
- * same as elsewhere.  Where there is little room the parts give way in this order: rules, the
- * table, the title, the keys; the panes are there last.
+ * A pane is a transcript of one block, so that wrapping, marks and the place in the text are
+ * the same as elsewhere.  Where there is little room the parts give way in this order: rules,
+ * the table, the title, the keys; the panes are there last.
  *
  * Pure.
  */

@@ -1,10 +1,10 @@
 /*
  * status.h - numbers in, status lines out
  *
- * A line is made of fields; where the terminal is too narrow for all of them they give way in a
- * fixed order: key hints, age of the estimate, cache, time to first token, tokens, reason, average,
- * mean length, sparkline, state, speed-up, acceptance, context; the policy and the rate last of all.
- * Counts that leave the first line go to the second.
+ * A line is made of fields; where the terminal is too narrow for all of them they give way in
+ * a fixed order: key hints, age of the estimate, cache, time to first token, tokens, reason,
+ * average, mean length, sparkline, state, speed-up, acceptance, context; the policy and the
+ * rate last of all.  Counts that leave the first line go to the second.
  *
  * Pure.  No digits depend on the locale.
  */

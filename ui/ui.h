@@ -99,7 +99,7 @@ enum ui_event_type {
     UI_SUSPEND,     /* Ctrl-Z: the app stops the process group */
     UI_EDITOR,      /* .text: the line; the app runs the editor and calls ui_input_set() */
     UI_FUNCTION,    /* .number: F2, F4, F6 and such */
-    UI_VIEW_KEY,    /* .number: a key for the panel or the split view, a character */
+    UI_VIEW_KEY,    /* .number: a character for the panel or the split view; Enter is '\n' */
     UI_VIEW_CLOSED, /* the panel or the split view was closed by q or Esc */
     UI_MENU_CHOSEN, /* .number: row of the menu, which is closed now */
     UI_MENU_CLOSED, /* without a choice */
@@ -190,13 +190,14 @@ void ui_set_status(struct ui *ui, const struct ui_status *status);
 /* One line that stays until the next key or for some seconds ("Ctrl-D or /quit leaves"). */
 void ui_hint(struct ui *ui, const char *text);
 
-/* Panel, menu, split view -------------------------------------------------------------------- */
+/* Panel, menu, split view ------------------------------------------------------------------ */
 
 /*
- * A page over the transcript: at the right from 100 columns on, else over its whole width.  text:
- * lines, raw; they are cut, not wrapped.  Called again with a panel open it changes the text and
- * stays where it was scrolled.  While a panel or the split view is open, keys go there: arrows and
- * page keys scroll, q and Esc close (Esc interrupts while busy), the rest is UI_VIEW_KEY.
+ * A page over the transcript: at the right from 100 columns on, else over its whole width.
+ * text: lines, raw; they are cut, not wrapped.  Called again with a panel open it changes the
+ * text and stays where it was scrolled.  While a panel or the split view is open, keys go
+ * there, and the edit buffer stays as it is: arrows and page keys scroll, q and Esc close (Esc
+ * interrupts while busy), function keys are UI_FUNCTION, the rest is UI_VIEW_KEY.
  */
 void ui_panel_show(struct ui *ui, const char *title, const char *text, const char *keys);
 void ui_panel_close(struct ui *ui);
@@ -217,10 +218,10 @@ void ui_menu_close(struct ui *ui);
 bool ui_menu_is_open(const struct ui *ui);
 
 /*
- * Two panes instead of the transcript: side by side from 80 columns on, else one above the other.
- * Each is a column of text that follows its end until it is scrolled; under them a table of lines
- * and a line of keys.  Arrows and page keys scroll both panes, or the one that Tab chose.  A panel
- * that is shown meanwhile covers it.
+ * Two panes instead of the transcript: side by side from 80 columns on, else one above the
+ * other.  Each is a column of text that follows its end until it is scrolled; under them a
+ * table of lines and a line of keys.  Arrows and page keys scroll both panes, or the one that
+ * Tab chose, or the table where that does not fit.  A panel that is shown meanwhile covers it.
  */
 enum { UI_PANE_A, UI_PANE_B, UI_PANE_COUNT };
 void ui_split_open(struct ui *ui, const char *title);

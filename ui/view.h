@@ -26,8 +26,8 @@ struct area {
 /* input_rows: rows that the input would like; it gets a third of the screen at most. */
 struct regions regions_of(int n_rows, int n_columns, int input_rows);
 
-/* The same for a screen of which the split view takes what it can: under it a row of status and,
- * where there are enough rows, one of input.  `split`: what it takes. */
+/* The same for a screen of which the split view takes what it can: under it a row of status
+ * and, where there are enough rows, one of input.  `split`: what it takes. */
 struct regions regions_of_split(int n_rows, int n_columns, struct area *split);
 /* Where a page goes: at the right of the transcript, or over all of it and the header. */
 struct area panel_area_of(const struct regions *regions, int n_columns);

@@ -1,6 +1,6 @@
-"""Panel, menu, split view and marks on terminals of many sizes, with a program that is only that.
+"""Panel, menu, split view and marks on terminals of many sizes.
 
-The program is tests/unit/ui_views.c with the word "drive".
+The program has nothing behind its screen: tests/unit/ui_views.c with the word "drive".
 """
 import os
 import re
@@ -73,7 +73,8 @@ def equals_a_fresh_drawing(stage):
 
 
 def open_split(stage, table="output  identical: 312/312\\nrate 1.42x\\nwall 0.72x\\nd\\ne\\nf"):
-    stage.do("split A/B  prompt 12", "heading 0|A  greedy 9.98 t/s", "heading 1|B  ngram 14 t/s",
+    stage.do("split A/B  prompt 12",
+             "heading 0|A  greedy 9.98 t/s", "heading 1|B  ngram 14 t/s",
              "pane 0|0|40|left words ", "pane 1|1|40|right words ", "table " + table,
              "keys " + KEYS.strip())
     stage.settle()
@@ -316,8 +317,8 @@ def underlined(stage, row):
 
 def test_marks(binary):
     with Stage(binary) as stage:
-        stage.do("block 1|0|plain ", "block -1|1|ngram", "block -1|0| ", "block -1|2|dr\u00e4ft",
-                 "block -1|0| ", "block -1|3|mtp\u4e16", "block -1|0| end")
+        stage.do("block 1|0|plain ", "block -1|1|ngram", "block -1|0| ",
+                 "block -1|2|dr\u00e4ft", "block -1|0| ", "block -1|3|mtp\u4e16", "block -1|0| end")
         stage.wait("plain ngram dr\u00e4ft mtp\u4e16 end")
         row = next(i for i, text in enumerate(stage.rows) if "plain ngram" in text)
         assert underlined(stage, row)[0] == ""
@@ -376,8 +377,8 @@ def test_status_of_a_policy(binary):
         for number in range(3):
             stage.do("status auto>ngram|GATED|acceptance 0.12 does not pay|1%d.2" % number)
             time.sleep(1.1)
-        stage.wait(re.compile(r"^ auto>ngram GATED  12\.2 t/s +[\u2581-\u2588]{3}  acc 71% len 3\.2 "
-                              r"x1\.29 est\. +ctx 3\.1k/32k$", re.M))
+        stage.wait(re.compile(r"^ auto>ngram GATED  12\.2 t/s +[\u2581-\u2588]{3}  "
+                              r"acc 71% len 3\.2 x1\.29 est\. +ctx 3\.1k/32k$", re.M))
         assert " answering  acceptance 0.12 does not pay  312 tok" in stage.text
         stage.resize(12, 40)
         stage.wait(re.compile(r"^ ngram 12\.2t/s 71% x1\.29 +ctx9% Esc$", re.M))
