@@ -185,7 +185,7 @@ struct arrangement arrangement_of(const struct ui *ui)
     if (!ui->panel.open)
         return now;
     now.panel = panel_place(ui, &now.regions, &split);
-    now.transcript.columns = now.panel.area.left;
+    now.transcript.columns = now.panel.area.left - 1; /* a margin before the rule */
     if (now.panel.area.left == 0)
         now.transcript.rows = 0;
     return now;

@@ -86,7 +86,7 @@ def test_a_long_line_wraps_and_scrolls(binary):
 
 def test_unbound_keys_type_nothing(binary):
     with Chat(binary, ECHO) as chat:
-        chat.send("a", "\x1b[15~", "\x1b[24;5~", "\x1bOS", "\x1b[99;99u", "\x1b[Z", "b")
+        chat.send("a", "\x1b[15~", "\x1b[24;5~", "\x1bOR", "\x1b[99;99u", "\x1b[Z", "b")
         line(chat, "> ab")
 
 

@@ -86,7 +86,7 @@ def test_panel_beside_the_transcript(binary):
         assert "columns 58" in stage.events()
         text = "\\n".join("line %d" % i for i in range(60))
         stage.do("panel STATS|%s|[q] close" % text)
-        stage.wait("line 0")
+        stage.wait("[q] close")
         title = next(i for i, row in enumerate(stage.rows) if "STATS" in row)
         assert stage.row(title)[60] == "\u2502" and stage.row(title)[62:67] == "STATS"
         assert "the answer so far" in stage.text and "[q] close" in stage.text
