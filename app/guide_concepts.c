@@ -167,6 +167,12 @@ static const struct guide_row rows[] = {
      "greedy, ngram, speculative, mtp, auto", "all policies",
      "(which|what) policies (are there|exist|does banter have|can I choose from|can I use); "
      "(name|list) the policies; how many policies are there"},
+    {"policy/careful", WHAT, 1, "careful is an example: auto that may lose 1 % at most.", "1 %",
+     "the policy careful",
+     "the (policy careful|careful policy); careful (as a policy|); careful.yaml"},
+    {"policy/bold", WHAT, 1, "bold is an example: auto that stakes a fifth of the time.",
+     "a fifth", "the policy bold",
+     "the (policy bold|bold policy); bold (as a policy|); bold.yaml"},
     {"policy/fastest", ASK, 2, "It depends on model and text; auto measures and takes what pays.",
      "auto measures", "the fastest policy",
      "(which|what) policy (is the fastest|is fastest|is the best|should I use|should I take); "
