@@ -49,6 +49,7 @@ struct policies_bench {
     double draft_cost;         /* seconds for each scripted token */
     struct policy_case cases[CASES_MAX];
     size_t n_cases;
+    bool cancelled;
 };
 
 /* What is measured ------------------------------------------------------------------------- */
@@ -241,7 +242,7 @@ static void write_case(const struct policy_case *one, struct output *output)
 static bool auto_holds(const struct policies_bench *work)
 {
     for (size_t i = 0; i < work->n_cases; i++) {
-        if (work->cases[i].kind == POLICY_AUTO &&
+        if (work->cases[i].kind == POLICY_AUTO && work->cases[i].ratio.n > 0 &&
             samples_median(&work->cases[i].ratio) < auto_least)
             return false;
     }
@@ -261,8 +262,12 @@ static void write_table(const struct policies_bench *work, struct output *output
                   "of the", "mean");
     output_printf(output, "%-20s %9s %9s %8s %16s %9s %7s\n", "policy", "tok/s", "tok/s",
                   "plain", "95 %", "verified", "length");
-    for (size_t i = 0; i < work->n_cases; i++)
-        write_case(&work->cases[i], output);
+    for (size_t i = 0; i < work->n_cases; i++) {
+        if (work->cases[i].ratio.n > 0)
+            write_case(&work->cases[i], output);
+    }
+    if (work->cancelled)
+        output_printf(output, "stopped: not everything was measured\n");
     output_printf(output, "\nauto is %s 0.97 of plain in the median\n",
                   auto_holds(work) ? "never below" : "BELOW");
     if (work->plain.n_tokens < TOKENS_DEFAULT)
@@ -294,11 +299,14 @@ static json_t *as_json(const struct policies_bench *work)
                                        : json_null());
     json_put(object, "tokens", json_integer((json_int_t)work->plain.n_tokens));
     json_put(object, "draft_cost_seconds", json_real(work->draft_cost));
-    for (size_t i = 0; i < work->n_cases; i++)
-        json_add(cases, json_case(&work->cases[i]));
+    for (size_t i = 0; i < work->n_cases; i++) {
+        if (work->cases[i].ratio.n > 0)
+            json_add(cases, json_case(&work->cases[i]));
+    }
     json_put(object, "policies", cases);
     json_put(object, "auto_least", json_real(auto_least));
     json_put(object, "auto_holds", json_boolean(auto_holds(work)));
+    json_put(object, "cancelled", json_boolean(work->cancelled));
     return object;
 }
 
@@ -369,9 +377,8 @@ int bench_policies(const struct invocation *invocation)
         const enum status status = measure(&work, &error);
 
         bench_progress(NULL);
-        if (status == STATUS_CANCELLED)
-            interrupt_raise();
-        code = status == STATUS_OK ? 0 : report_error(&error);
+        work.cancelled = status == STATUS_CANCELLED;
+        code = status == STATUS_OK || work.cancelled ? 0 : report_error(&error);
     }
     output_init(&output, STDOUT_FILENO, "standard output", false);
     if (code == 0 && bench_wants_json(invocation)) {
@@ -384,5 +391,6 @@ int bench_policies(const struct invocation *invocation)
     }
     release(&work);
     const int written = output_exit_code(&output);
+    interrupt_raise();
     return code != 0 ? code : written;
 }
