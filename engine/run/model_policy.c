@@ -101,11 +101,12 @@ void model_policy_follow_switch(struct speaker *speaker)
 
     if (!run_request_take_switch(answering->request, &settings, &draft_path))
         return;
+    const struct model *before = answering->source->draft.model;
     const int64_t begin = run_clock_now();
     const enum status status = model_policy_set(answering, &settings, draft_path, &error);
-    /* Opening a draft is loading, not decoding. */
-    run_clock_add_stop(answering->link->clock, run_clock_now(),
-                       answering_since(answering, begin));
+    if (answering->source->draft.model != before) /* that was loading, not decoding */
+        run_clock_add_stop(answering->link->clock, run_clock_now(),
+                           answering_since(answering, begin));
     if (status != STATUS_OK && status != STATUS_CANCELLED)
         run_push_refused(answering->link, answering->request,
                          policy_statistics(speaker->policy), &error);

@@ -41,7 +41,7 @@
  * \\ and \xNN (one byte).  Consecutive lines join without anything between them.
  */
 #include "engine/policy.h"
-#include "engine/run/script.h"
+#include "engine/run/script_reader.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -56,114 +56,6 @@ enum {
     DEFAULT_CONTEXT = 4096
 };
 
-/* One line that is being read. */
-struct reader {
-    struct script *script;
-    const char *at, *end; /* of the line, without its end */
-    unsigned line;
-    uint32_t lane;   /* that what follows is for */
-    uint32_t repeat; /* for the next think or text; 0: none given */
-    unsigned repeat_line;
-    size_t n_defaults; /* steps before the first answer */
-    struct error *error;
-};
-
-static enum status refuse(struct reader *reader, const char *what)
-{
-    enum status status = error_set(reader->error, STATUS_DAMAGED, "%s", what);
-
-    error_where(reader->error, "line %u", reader->line);
-    return status;
-}
-
-static enum status no_memory(struct reader *reader)
-{
-    return error_set(reader->error, STATUS_NO_MEMORY, "no memory for the script");
-}
-
-/* Number in [least, most], then a space or the end. */
-static enum status read_number(struct reader *reader, uint32_t least, uint32_t most,
-                               uint32_t *number)
-{
-    uint64_t value = 0;
-    const char *begin = reader->at;
-    char what[80];
-
-    while (reader->at < reader->end && *reader->at >= '0' && *reader->at <= '9' &&
-           value <= most)
-        value = value * 10 + (uint64_t)(*reader->at++ - '0');
-    bool ended = reader->at == reader->end || *reader->at == ' ';
-    if (reader->at == begin || !ended || value < least || value > most) {
-        snprintf(what, sizeof what, "expected a number from %u to %u", least, most);
-        return refuse(reader, what);
-    }
-    if (reader->at < reader->end)
-        reader->at++;
-    *number = (uint32_t)value;
-    return STATUS_OK;
-}
-
-static enum status read_end(struct reader *reader)
-{
-    return reader->at == reader->end ? STATUS_OK : refuse(reader, "too much on this line");
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
-/* One escape, reader->at after the backslash. */
-static bool read_escape(struct reader *reader, char *byte)
-{
-    static const char names[] = "nrtes\\";
-    static const char values[] = "\n\r\t\x1b \\";
-
-    if (reader->at == reader->end)
-        return false;
-    char name = *reader->at++;
-    const char *found = name == '\0' ? NULL : strchr(names, name);
-    if (found != NULL) {
-        *byte = values[found - names];
-        return true;
-    }
-    if (name != 'x' || reader->end - reader->at < 2)
-        return false;
-    int high = hex_digit(reader->at[0]);
-    int low = hex_digit(reader->at[1]);
-    reader->at += 2;
-    *byte = (char)(high * 16 + low);
-    return high >= 0 && low >= 0;
-}
-
-/* The rest of the line; *bytes is owned by the caller and terminated. */
-static enum status read_text(struct reader *reader, char **bytes, size_t *n_bytes)
-{
-    char *text = malloc((size_t)(reader->end - reader->at) + 1);
-    size_t n = 0;
-
-    if (text == NULL)
-        return no_memory(reader);
-    while (reader->at < reader->end) {
-        char byte = *reader->at++;
-        if (byte == '\\' && !read_escape(reader, &byte)) {
-            free(text);
-            return refuse(reader, "unknown escape; there are \\n \\r \\t \\e \\s \\\\ \\xNN");
-        }
-        text[n++] = byte;
-    }
-    text[n] = '\0';
-    *bytes = text;
-    *n_bytes = n;
-    return STATUS_OK;
-}
-
 /* The array with room for one more element; NULL: no memory, the array is as it was. */
 static void *grown(void *array, size_t count, size_t *capacity, size_t size)
 {
@@ -176,7 +68,7 @@ static void *grown(void *array, size_t count, size_t *capacity, size_t size)
     return moved;
 }
 
-static enum status add_step(struct reader *reader, struct script_step step)
+static enum status add_step(struct script_reader *reader, struct script_step step)
 {
     struct script *script = reader->script;
     struct script_step *steps =
@@ -184,7 +76,7 @@ static enum status add_step(struct reader *reader, struct script_step step)
 
     if (steps == NULL) {
         free(step.bytes);
-        return no_memory(reader);
+        return script_no_memory(reader);
     }
     step.lane = reader->lane;
     script->steps = steps;
@@ -194,17 +86,17 @@ static enum status add_step(struct reader *reader, struct script_step step)
     return STATUS_OK;
 }
 
-static enum status add_answer(struct reader *reader)
+static enum status add_answer(struct script_reader *reader)
 {
     struct script *script = reader->script;
-    enum status status = read_end(reader);
+    enum status status = script_read_end(reader);
 
     if (status != STATUS_OK)
         return status;
     struct script_answer *answers =
         grown(script->answers, script->n_answers, &script->answers_capacity, sizeof *answers);
     if (answers == NULL)
-        return no_memory(reader);
+        return script_no_memory(reader);
     script->answers = answers;
     if (script->n_answers == 0)
         reader->n_defaults = script->n_steps;
@@ -218,10 +110,10 @@ static enum status add_answer(struct reader *reader)
     return status;
 }
 
-static enum status read_spoken(struct reader *reader, enum script_step_kind kind)
+static enum status read_spoken(struct script_reader *reader, enum script_step_kind kind)
 {
     struct script_step step = {.kind = kind, .repeat = reader->repeat ? reader->repeat : 1};
-    enum status status = read_text(reader, &step.bytes, &step.n_bytes);
+    enum status status = script_read_text(reader, &step.bytes, &step.n_bytes);
 
     if (status != STATUS_OK)
         return status;
@@ -229,10 +121,10 @@ static enum status read_spoken(struct reader *reader, enum script_step_kind kind
     return add_step(reader, step);
 }
 
-static enum status read_fail(struct reader *reader, enum script_step_kind kind)
+static enum status read_fail(struct script_reader *reader, enum script_step_kind kind)
 {
     struct script_step step = {.kind = kind};
-    enum status status = read_text(reader, &step.bytes, &step.n_bytes);
+    enum status status = script_read_text(reader, &step.bytes, &step.n_bytes);
 
     if (status != STATUS_OK)
         return status;
@@ -243,22 +135,22 @@ static enum status read_fail(struct reader *reader, enum script_step_kind kind)
     return STATUS_OK;
 }
 
-static enum status read_numbered(struct reader *reader, enum script_step_kind kind)
+static enum status read_numbered(struct script_reader *reader, enum script_step_kind kind)
 {
     struct script_step step = {.kind = kind};
     uint32_t most = kind == SCRIPT_DELAY   ? MOST_MILLISECONDS
                     : kind == SCRIPT_SPLIT ? MOST_SPLIT
                                            : 1000 * 1000;
-    enum status status = read_number(reader, 0, most, &step.number);
+    enum status status = script_read_number(reader, 0, most, &step.number);
 
     if (status == STATUS_OK && kind == SCRIPT_PREFILL)
-        status = read_number(reader, 0, MOST_MILLISECONDS, &step.milliseconds);
+        status = script_read_number(reader, 0, MOST_MILLISECONDS, &step.milliseconds);
     if (status == STATUS_OK)
-        status = read_end(reader);
+        status = script_read_end(reader);
     return status == STATUS_OK ? add_step(reader, step) : status;
 }
 
-static enum status read_stop(struct reader *reader, enum script_step_kind kind)
+static enum status read_stop(struct script_reader *reader, enum script_step_kind kind)
 {
     static const struct {
         const char *name;
@@ -273,80 +165,57 @@ static enum status read_stop(struct reader *reader, enum script_step_kind kind)
             step.number = reasons[i].reason;
             return add_step(reader, step);
         }
-    return refuse(reader, "stop needs token, length or context");
+    return script_refuse(reader, "stop needs token, length or context");
 }
 
-/* The next word, and the space behind it. */
-static void read_word(struct reader *reader, const char **word, size_t *length)
-{
-    const char *space = memchr(reader->at, ' ', (size_t)(reader->end - reader->at));
-
-    *word = reader->at;
-    *length = (size_t)((space == NULL ? reader->end : space) - reader->at);
-    reader->at += *length + (space == NULL ? 0 : 1);
-}
-
-/* The index of a word in a list; n_words: it is not there. */
-static uint32_t find_word(struct reader *reader, const char *const *words, uint32_t n_words)
-{
-    const char *word;
-    size_t length;
-    uint32_t i = 0;
-
-    read_word(reader, &word, &length);
-    while (i < n_words && (strlen(words[i]) != length || memcmp(words[i], word, length) != 0))
-        i++;
-    return i;
-}
-
-static enum status read_source(struct reader *reader)
+static enum status read_source(struct script_reader *reader)
 {
     static const char *const names[] = {"none", "ngram", "draft", "mtp"};
     struct script_step step = {.kind = SCRIPT_SOURCE, .percent = 100};
 
-    step.number = find_word(reader, names, POLICY_SOURCE_COUNT);
+    step.number = script_find_word(reader, names, POLICY_SOURCE_COUNT);
     if (step.number == POLICY_SOURCE_COUNT)
-        return refuse(reader, "source needs none, ngram, draft or mtp");
+        return script_refuse(reader, "source needs none, ngram, draft or mtp");
     if (reader->at < reader->end) {
-        enum status status = read_number(reader, 0, 100, &step.percent);
+        enum status status = script_read_number(reader, 0, 100, &step.percent);
         if (status == STATUS_OK)
-            status = read_end(reader);
+            status = script_read_end(reader);
         if (status != STATUS_OK)
             return status;
     }
     return add_step(reader, step);
 }
 
-static enum status read_state(struct reader *reader)
+static enum status read_state(struct script_reader *reader)
 {
     static const char *const names[] = {"plain", "probing",  "drafting",
                                         "gated", "fallback", "cooldown"};
     struct script_step step = {.kind = SCRIPT_STATE};
 
-    step.number = find_word(reader, names, sizeof names / sizeof names[0]);
+    step.number = script_find_word(reader, names, sizeof names / sizeof names[0]);
     if (step.number == sizeof names / sizeof names[0])
-        return refuse(reader, "state needs plain, probing, drafting, gated, fallback or "
-                              "cooldown");
-    enum status status = read_text(reader, &step.bytes, &step.n_bytes);
+        return script_refuse(reader, "state needs plain, probing, drafting, gated, fallback or "
+                                     "cooldown");
+    enum status status = script_read_text(reader, &step.bytes, &step.n_bytes);
     return status == STATUS_OK ? add_step(reader, step) : status;
 }
 
-static enum status read_lane(struct reader *reader)
+static enum status read_lane(struct script_reader *reader)
 {
     if (reader->end - reader->at == 3 && memcmp(reader->at, "all", 3) == 0) {
         reader->lane = SCRIPT_ALL_LANES;
         return STATUS_OK;
     }
-    enum status status = read_number(reader, 0, 31, &reader->lane);
-    return status == STATUS_OK ? read_end(reader) : status;
+    enum status status = script_read_number(reader, 0, 31, &reader->lane);
+    return status == STATUS_OK ? script_read_end(reader) : status;
 }
 
-static enum status read_check(struct reader *reader, bool passed)
+static enum status read_check(struct script_reader *reader, bool passed)
 {
     struct script *script = reader->script;
     struct script_check check = {.passed = passed};
     size_t n_bytes;
-    enum status status = read_text(reader, &check.text, &n_bytes);
+    enum status status = script_read_text(reader, &check.text, &n_bytes);
 
     if (status != STATUS_OK)
         return status;
@@ -354,35 +223,35 @@ static enum status read_check(struct reader *reader, bool passed)
         grown(script->checks, script->n_checks, &script->checks_capacity, sizeof *checks);
     if (checks == NULL) {
         free(check.text);
-        return no_memory(reader);
+        return script_no_memory(reader);
     }
     script->checks = checks;
     checks[script->n_checks++] = check;
     return STATUS_OK;
 }
 
-static enum status read_no_draft(struct reader *reader)
+static enum status read_no_draft(struct script_reader *reader)
 {
     size_t n_bytes;
 
     free(reader->script->draft_failure);
     reader->script->draft_failure = NULL;
-    return read_text(reader, &reader->script->draft_failure, &n_bytes);
+    return script_read_text(reader, &reader->script->draft_failure, &n_bytes);
 }
 
-static enum status read_repeat(struct reader *reader)
+static enum status read_repeat(struct script_reader *reader)
 {
-    enum status status = read_number(reader, 1, MOST_REPEATS, &reader->repeat);
+    enum status status = script_read_number(reader, 1, MOST_REPEATS, &reader->repeat);
 
     reader->repeat_line = reader->line;
-    return status == STATUS_OK ? read_end(reader) : status;
+    return status == STATUS_OK ? script_read_end(reader) : status;
 }
 
-static enum status read_name(struct reader *reader)
+static enum status read_name(struct script_reader *reader)
 {
     char *text;
     size_t n_bytes;
-    enum status status = read_text(reader, &text, &n_bytes);
+    enum status status = script_read_text(reader, &text, &n_bytes);
 
     if (status != STATUS_OK)
         return status;
@@ -391,12 +260,12 @@ static enum status read_name(struct reader *reader)
     return STATUS_OK;
 }
 
-static enum status read_setting(struct reader *reader, uint32_t least, uint32_t most,
+static enum status read_setting(struct script_reader *reader, uint32_t least, uint32_t most,
                                 uint32_t *setting)
 {
-    enum status status = read_number(reader, least, most, setting);
+    enum status status = script_read_number(reader, least, most, setting);
 
-    return status == STATUS_OK ? read_end(reader) : status;
+    return status == STATUS_OK ? script_read_end(reader) : status;
 }
 
 enum directive {
@@ -448,7 +317,7 @@ static const struct {
     {"margin", DIRECTIVE_MARGIN, PLACE_HEAD, 0},
 };
 
-static enum status read_directive(struct reader *reader, size_t which)
+static enum status read_directive(struct script_reader *reader, size_t which)
 {
     struct script *script = reader->script;
     enum script_step_kind kind = directives[which].kind;
@@ -477,7 +346,7 @@ static enum status read_directive(struct reader *reader, size_t which)
     return STATUS_OK;
 }
 
-static enum status read_line(struct reader *reader)
+static enum status read_line(struct script_reader *reader)
 {
     enum place here = reader->script->n_answers == 0 ? PLACE_HEAD : PLACE_ANSWER;
     const char *space;
@@ -492,17 +361,18 @@ static enum status read_line(struct reader *reader)
             memcmp(directives[i].name, reader->at, length) != 0)
             continue;
         if (!(directives[i].place & here))
-            return refuse(reader, here == PLACE_HEAD ? "belongs after an answer line"
-                                                     : "belongs before the first answer line");
+            return script_refuse(reader, here == PLACE_HEAD
+                                             ? "belongs after an answer line"
+                                             : "belongs before the first answer line");
         if (reader->repeat > 0 && directives[i].directive != DIRECTIVE_SPOKEN)
-            return refuse(reader, "repeat needs a think or text line after it");
+            return script_refuse(reader, "repeat needs a think or text line after it");
         reader->at += length + (space == NULL ? 0 : 1);
         return read_directive(reader, i);
     }
-    return refuse(reader, "unknown directive");
+    return script_refuse(reader, "unknown directive");
 }
 
-static enum status read_lines(struct reader *reader, const char *text, size_t n_bytes)
+static enum status read_lines(struct script_reader *reader, const char *text, size_t n_bytes)
 {
     const char *end = text + n_bytes;
     enum status status = STATUS_OK;
@@ -521,17 +391,17 @@ static enum status read_lines(struct reader *reader, const char *text, size_t n_
         return status;
     if (reader->repeat > 0) {
         reader->line = reader->repeat_line;
-        return refuse(reader, "repeat needs a think or text line after it");
+        return script_refuse(reader, "repeat needs a think or text line after it");
     }
     if (reader->script->n_answers == 0 && reader->script->load_failure == NULL)
-        return refuse(reader, "the script has no answer line");
+        return script_refuse(reader, "the script has no answer line");
     return STATUS_OK;
 }
 
 enum status script_parse(struct script *script, const char *text, size_t n_bytes,
                          struct error *error)
 {
-    struct reader reader = {.script = script, .lane = SCRIPT_ALL_LANES, .error = error};
+    struct script_reader reader = {.script = script, .lane = SCRIPT_ALL_LANES, .error = error};
 
     memset(script, 0, sizeof *script);
     snprintf(script->name, sizeof script->name, "scripted");

@@ -52,7 +52,8 @@ void script_teller_init(struct script_teller *teller, const struct script_scene 
                         const struct engine_lane *lane, int64_t submitted)
 {
     *teller = (struct script_teller){
-        .scene = scene, .has_policy = true, .settings = lane->policy, .due = run_clock_now()};
+        .scene = scene, .has_policy = true, .settings = lane->policy,
+                                     .position = scene->position, .due = run_clock_now()};
     meter_init(&teller->meter, scene->link->clock, submitted);
 }
 
@@ -243,7 +244,7 @@ static void tell_token(struct script_teller *teller, enum chat_part part, const 
         end(teller, STOP_CANCELLED);
         return;
     }
-    if (teller->position >= teller->scene->n_context) {
+    if (teller->position >= teller->scene->script->n_context) {
         end(teller, STOP_CONTEXT);
         return;
     }

@@ -16,7 +16,8 @@ struct script_scene {
     const struct run_request *request;
     const struct script_step *steps; /* [n_steps], of the answer */
     size_t n_steps;
-    uint32_t n_context;
+    const struct script *script;
+    uint32_t position; /* behind the prompt */
     /* Opens a draft model that settings want.  Errors: it cannot be had. */
     enum status (*have_draft)(void *context, const struct script_scene *scene,
                               const struct policy_settings *settings, const char *path,
@@ -69,5 +70,8 @@ void script_teller_release(struct script_teller *teller); /* of all zero, too */
 enum status script_teller_go_on(struct script_teller *teller, struct error *error);
 void script_teller_statistics(struct script_teller *teller,
                               struct engine_statistics *statistics);
+/* script_lanes.c: all lanes of the request, the prompt having been told.  CANCELLED: stopped. */
+enum status script_lanes_answer(const struct script_scene *scene, struct run_outcome *outcome,
+                                struct error *error);
 
 #endif
