@@ -38,10 +38,9 @@ struct engine {
     struct run_request *current; /* owned by the engine thread; NULL between requests */
 };
 
-static void push_failure(struct engine *engine, enum engine_event_type type, uint64_t request,
-                         const struct error *failure)
+static void push_load_failure(struct engine *engine, const struct error *failure)
 {
-    struct engine_event event = {.type = type, .request = request};
+    struct engine_event event = {.type = ENGINE_LOAD_FAILED};
 
     event.failure = *failure;
     event_ring_push(engine->ring, &event);
@@ -62,7 +61,7 @@ static bool load(struct engine *engine, const struct run_link *link)
 
     if (engine->source->functions->load(engine->source, link, &error) != STATUS_OK) {
         if (!atomic_load(&engine->closing))
-            push_failure(engine, ENGINE_LOAD_FAILED, 0, &error);
+            push_load_failure(engine, &error);
         return false;
     }
     engine->load_seconds = run_clock_between(&engine->clock, begin, run_clock_now());
@@ -71,29 +70,39 @@ static bool load(struct engine *engine, const struct run_link *link)
     return true;
 }
 
+/*
+ * The event that ends the current request.  Who has seen it means the next one with a cancel or a
+ * switch, who has not means this one: so both happen at once.
+ */
+static void end_request(struct engine *engine, const struct engine_event *event)
+{
+    pthread_mutex_lock(&engine->mutex);
+    event_ring_push(engine->ring, event);
+    engine->current = NULL;
+    atomic_store(&engine->interrupt, engine->first != NULL || atomic_load(&engine->closing));
+    pthread_mutex_unlock(&engine->mutex);
+}
+
 static void answer(struct engine *engine, const struct run_link *link,
                    const struct run_request *request)
 {
     struct run_outcome outcome = {0};
     struct error error = {0};
     const struct engine_source_functions *functions = engine->source->functions;
+    struct engine_event event = {.type = ENGINE_DONE, .request = request->id};
     enum status status = (request->is_selfcheck ? functions->check : functions->answer)(
         engine->source, link, request, &outcome, &error);
 
     if (status != STATUS_OK) {
-        push_failure(engine, ENGINE_FAILED, request->id, &error);
+        event.type = ENGINE_FAILED;
+        event.failure = error;
+        end_request(engine, &event);
         return;
     }
-    struct engine_event event = {.type = ENGINE_DONE, .request = request->id};
     event.done.reason = outcome.reason;
     event.done.statistics = outcome.statistics;
     event.done.statistics.load = engine->load_seconds;
-    event_ring_push(engine->ring, &event);
-    /* Not before DONE is out: a cancel until then belongs to this request. */
-    pthread_mutex_lock(&engine->mutex);
-    engine->current = NULL;
-    atomic_store(&engine->interrupt, engine->first != NULL || atomic_load(&engine->closing));
-    pthread_mutex_unlock(&engine->mutex);
+    end_request(engine, &event);
     if (!request->is_selfcheck)
         functions->settle(engine->source, request, &engine->interrupt);
     push_plain(engine, ENGINE_SETTLED, request->id);
@@ -127,9 +136,6 @@ static void *engine_main(void *argument)
         return NULL;
     while ((request = take(engine)) != NULL) {
         answer(engine, &link, request);
-        pthread_mutex_lock(&engine->mutex);
-        engine->current = NULL;
-        pthread_mutex_unlock(&engine->mutex);
         run_request_free(&request);
     }
     return NULL;

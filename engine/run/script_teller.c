@@ -51,9 +51,11 @@ bool script_is_setting(enum script_step_kind kind)
 void script_teller_init(struct script_teller *teller, const struct script_scene *scene,
                         const struct engine_lane *lane, int64_t submitted)
 {
-    *teller = (struct script_teller){
-        .scene = scene, .has_policy = true, .settings = lane->policy,
-                                     .position = scene->position, .due = run_clock_now()};
+    *teller = (struct script_teller){.scene = scene,
+                                     .has_policy = true,
+                                     .settings = lane->policy,
+                                     .position = scene->position,
+                                     .due = run_clock_now()};
     meter_init(&teller->meter, scene->link->clock, submitted);
 }
 

@@ -18,7 +18,7 @@
 #define FOREIGN "tests/golden/data/tinyA-q8_0.gguf" /* another vocabulary */
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-enum { SWITCHES = 3, STOPS = 3, LENGTH = 16 };
+enum { SWITCHES = 3, STOPS = 3, LENGTH = 20 };
 #else
 enum { SWITCHES = 24, STOPS = 12, LENGTH = 64 };
 #endif

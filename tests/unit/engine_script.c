@@ -550,6 +550,28 @@ static void drafts_can_fail(void **state)
     free(events);
 }
 
+/* Whoever has seen the end of one request means the next one. */
+static void cancel_after_an_end_is_for_the_next(void **state)
+{
+    struct engine *engine = open_ready("answer\ndelay 60000\n");
+    const struct policy_settings settings = policy_defaults(POLICY_SPECULATIVE);
+    const struct engine_request failing = {.policy = &settings}; /* without a draft model */
+    struct collected got;
+
+    (void)state;
+    for (int round = 0; round < 50; round++) {
+        collect(engine, ask(engine, &failing), &got);
+        assert_int_equal(got.last.type, ENGINE_FAILED);
+        uint64_t id = ask(engine, NULL);
+        int64_t asked = run_clock_now();
+        engine_cancel(engine);
+        collect(engine, id, &got);
+        assert_int_equal(got.last.done.reason, STOP_CANCELLED);
+        assert_true(run_clock_now() - asked < 20 * (int64_t)MOST_NANOSECONDS);
+    }
+    engine_close(&engine);
+}
+
 static int make_file(void **state)
 {
     int fd = mkstemp(script_path);
@@ -585,6 +607,7 @@ int main(void)
         cmocka_unit_test(lanes_are_told_and_compared),
         cmocka_unit_test(self_check_says_what_the_script_says),
         cmocka_unit_test(drafts_can_fail),
+        cmocka_unit_test(cancel_after_an_end_is_for_the_next),
     };
     return cmocka_run_group_tests_name("engine_script", tests, make_file, remove_file);
 }
