@@ -83,7 +83,7 @@ struct policy_settings {
     struct {
         uint32_t gamma;         /* candidates of a pass after a stage that was accepted */
         uint32_t stage;         /* of a first one */
-        double min_margin;      /* first candidate's logit over the second best, at least */
+        double min_margin;      /* first candidate's logit over the second, at least; auto 0 */
         uint32_t min_remaining; /* tokens still wanted, at least */
         bool disable_after_reject;
     } mtp;

@@ -9,37 +9,52 @@
 #include <string.h>
 
 enum {
-    FIRST_PLAIN = 4,   /* steps to measure before anything is tried */
-    REMEASURE = 256,   /* tokens until a plain step is measured again */
-    READ_AT_ONCE = 256 /* tokens that a draft reads between two tokens of the answer */
+    FIRST_PLAIN = 4,     /* steps to measure before anything is tried */
+    REMEASURE = 256,     /* tokens until a plain step is measured again */
+    FORGIVE_AFTER = 128, /* tokens without an excess until one is not charged */
+    READ_AT_ONCE = 256   /* tokens that a draft reads between two tokens of the answer */
 };
 static const double RECENT = 0.2;         /* weight of the newest cost */
-static const double OUTLIER = 2;          /* a plain step counts as at most this many */
+static const double OUTLIER = 2;          /* a cost counts as at most this many of its kind */
 static const double EVIDENCE_FADE = 0.97; /* for each pass */
+static const double FORGOTTEN = 0.2;      /* trust below which a cost counts as not known */
 static const double PRIOR_WEIGHT = 2;
 static const double PRIOR[POLICY_SOURCE_COUNT] = {0, 0.8, 0.7, 0.7};
 
-void auto_policy_init(struct auto_policy *policy, double budget, uint32_t decay)
+void auto_policy_init(struct auto_policy *policy)
 {
-    *policy = (struct auto_policy){.budget = 0};
-    auto_policy_set(policy, budget, decay);
+    *policy = (struct auto_policy){.since_excess = FORGIVE_AFTER, .fade = 1};
 }
 
-void auto_policy_set(struct auto_policy *policy, double budget, uint32_t decay)
+void auto_policy_set(struct auto_policy *policy, bool is_on, double budget, uint32_t decay)
 {
+    if (is_on && !policy->is_on)
+        auto_policy_begin(policy);
+    policy->is_on = is_on;
     policy->budget = budget;
     policy->fade = decay > 0 ? math_exp64(-0.6931471805599453 / decay) : 1;
 }
 
 void auto_policy_begin(struct auto_policy *policy)
 {
-    policy->account = 0;
+    policy->lost = 0;
+    policy->n_tokens = 0;
+}
+
+/* Seconds that may be lost now. */
+static double means(const struct auto_policy *policy)
+{
+    const uint64_t n = policy->n_tokens > AUTO_ANSWER ? policy->n_tokens : AUTO_ANSWER;
+    const double own = policy->budget * (double)n * policy->plain.mean - policy->lost;
+
+    return own < policy->account ? own : policy->account;
 }
 
 static void measure(struct measured_cost *cost, double seconds)
 {
     cost->mean = cost->n == 0 ? seconds : cost->mean + RECENT * (seconds - cost->mean);
     cost->high = seconds > cost->high ? seconds : cost->high + RECENT * (seconds - cost->high);
+    cost->trust = 1;
     cost->n++;
 }
 
@@ -124,7 +139,7 @@ static void consider(const struct auto_policy *policy, enum policy_source source
     const double loss = most_verify + most_draft - policy->plain.mean;
     const double rate = seconds > 0 ? tokens * policy->plain.mean / seconds : 0;
 
-    if (loss > policy->account) {
+    if (loss > means(policy)) {
         if (rate > search->best) {
             search->best = rate;
             search->shortage = loss;
@@ -145,8 +160,8 @@ static struct auto_choice explain(struct auto_policy *policy, const struct searc
                  policy_source_name(search->choice.source), search->choice.n, search->rate);
     else if (search->best > 1)
         snprintf(policy->reason, sizeof policy->reason,
-                 "the account has %.2f steps, a trial may cost %.2f", policy->account / step,
-                 search->shortage / step);
+                 "saving for a trial: %.2f of the %.2f steps that it may lose",
+                 means(policy) / step, search->shortage / step);
     else if (anything)
         snprintf(policy->reason, sizeof policy->reason, "no proposal pays now");
     else
@@ -176,60 +191,99 @@ struct auto_choice auto_policy_choose(struct auto_policy *policy,
     return explain(policy, &search, anything);
 }
 
-/* Does a draft promise anything, and what may its first trial cost? */
-static bool is_promising(const struct auto_policy *policy, double *most)
+/* The best rate of passes over 1 .. n candidates, in plain steps; *least: the least loss of one. */
+static double best_rate(const struct auto_policy *policy, enum policy_source source, uint32_t n,
+                        double *least)
 {
-    enum { LOOK_AHEAD = 8 };
-    double tokens[POLICY_MAX_CANDIDATES + 1];
-    bool promising = false;
+    double tokens[POLICY_MAX_CANDIDATES + 1], best = 0;
 
-    expected_tokens(policy, POLICY_SOURCE_DRAFT, LOOK_AHEAD, tokens);
-    for (uint32_t n = LOOK_AHEAD; n > 0; n--) {
+    expected_tokens(policy, source, n, tokens);
+    for (; n > 0; n--) {
         double most_verify, most_draft;
-        const double seconds = verify_cost(policy, n, &most_verify) +
-                               draft_cost(policy, POLICY_SOURCE_DRAFT, n, &most_draft);
-        promising = promising || tokens[n] * policy->plain.mean > seconds;
-        *most = most_verify + most_draft - policy->plain.mean;
+        const double seconds =
+            verify_cost(policy, n, &most_verify) + draft_cost(policy, source, n, &most_draft);
+        const double rate = seconds > 0 ? tokens[n] * policy->plain.mean / seconds : 0;
+        best = rate > best ? rate : best;
+        *least = most_verify + most_draft - policy->plain.mean;
     }
-    return promising;
+    return best;
 }
 
-uint32_t auto_policy_may_read(const struct auto_policy *policy, uint32_t n_missing)
+uint32_t auto_policy_may_read(const struct auto_policy *policy, uint32_t n_missing,
+                              uint32_t n_without)
 {
-    double each = policy->plain.mean, trial, n;
+    enum { LOOK_AHEAD = 8 };
+    double each = policy->plain.mean, rate, rival = 1, trial, ignored, n;
 
-    if (policy->plain.n < FIRST_PLAIN || !is_promising(policy, &trial) ||
-        policy->account <= trial)
+    if (policy->plain.n < FIRST_PLAIN)
+        return 0;
+    rate = best_rate(policy, POLICY_SOURCE_DRAFT, LOOK_AHEAD, &trial);
+    if (n_without > 0)
+        rival = best_rate(policy, POLICY_SOURCE_MTP, n_without, &ignored);
+    if (rate <= 1 || rate <= rival || means(policy) <= trial)
         return 0;
     if (policy->read.n > 0)
         each = policy->read.high;
     else if (policy->draft[POLICY_SOURCE_DRAFT].n > 0)
         each = policy->draft[POLICY_SOURCE_DRAFT].high;
-    n = each > 0 ? (policy->account - trial) / each : READ_AT_ONCE;
+    n = each > 0 ? (means(policy) - trial) / each : READ_AT_ONCE;
     n = n < READ_AT_ONCE ? n : READ_AT_ONCE;
     return n < n_missing ? (uint32_t)n : n_missing;
 }
 
 /* Book-keeping -------------------------------------------------------------------------- */
 
-static void fade_high(struct measured_cost *cost, double fade)
+static void fade_cost(struct measured_cost *cost, double fade)
 {
     cost->high = cost->mean + (cost->high - cost->mean) * fade;
+    cost->trust *= fade;
+    if (cost->trust < FORGOTTEN)
+        cost->n = 0;
 }
 
 /* What is not used is forgotten slowly, so that it is tried again. */
 static void fade(struct auto_policy *policy)
 {
     for (int s = 0; s < POLICY_SOURCE_COUNT; s++) {
-        fade_high(&policy->draft[s], policy->fade);
+        fade_cost(&policy->draft[s], policy->fade);
         for (int i = 0; i < POLICY_MAX_CANDIDATES; i++) {
             policy->tried[s][i] *= policy->fade;
             policy->right[s][i] *= policy->fade;
         }
     }
     for (int i = 0; i <= POLICY_MAX_CANDIDATES; i++)
-        fade_high(&policy->verify[i], policy->fade);
-    fade_high(&policy->read, policy->fade);
+        fade_cost(&policy->verify[i], policy->fade);
+    fade_cost(&policy->read, policy->fade);
+}
+
+/* n_tokens took so many seconds; the budget is for tokens alone. */
+static void enter(struct auto_policy *policy, uint32_t n_tokens, double seconds)
+{
+    const double plain = n_tokens * policy->plain.mean;
+
+    if (!policy->is_on)
+        return;
+    policy->account += plain * (1 + policy->budget) - seconds;
+    policy->lost += seconds - plain;
+    policy->n_tokens += n_tokens;
+}
+
+/*
+ * What of a cost is its own, and not that of a machine that was held up.  At first it is expected
+ * to be `expected` at most.
+ */
+static double charge(struct auto_policy *policy, const struct measured_cost *cost,
+                     double expected, double seconds)
+{
+    const bool is_known = cost->n > 0 || cost->high > expected; /* or forgotten, but dear */
+    const double ceiling = OUTLIER * (is_known ? cost->high : expected);
+
+    const bool once = policy->since_excess >= FORGIVE_AFTER;
+
+    if (seconds <= ceiling)
+        return seconds;
+    policy->since_excess = 0;
+    return once ? ceiling : seconds;
 }
 
 void auto_policy_plain(struct auto_policy *policy, double seconds)
@@ -239,34 +293,52 @@ void auto_policy_plain(struct auto_policy *policy, double seconds)
     measure(&policy->plain, policy->plain.n > 0 && seconds > ceiling ? ceiling : seconds);
     fade(policy);
     policy->since_plain = 0;
-    policy->account += policy->budget * policy->plain.mean;
+    policy->since_excess++;
+    enter(policy, 1, policy->plain.mean);
 }
 
 void auto_policy_drafted(struct auto_policy *policy, enum policy_source source, uint32_t n,
                          double seconds)
 {
-    policy->account -= seconds;
-    if (n > 0)
+    if (n > 0) {
+        seconds = n * charge(policy, &policy->draft[source], policy->plain.mean, seconds / n);
         measure(&policy->draft[source], seconds / n);
+    }
+    enter(policy, 0, seconds);
+}
+
+static void note(struct auto_policy *policy, enum policy_source source, uint32_t at,
+                 bool was_right)
+{
+    double *tried = &policy->tried[source][at], *right = &policy->right[source][at];
+
+    *tried = *tried * EVIDENCE_FADE + 1;
+    *right = *right * EVIDENCE_FADE + (was_right ? 1 : 0);
 }
 
 void auto_policy_verified(struct auto_policy *policy, enum policy_source source, uint32_t n,
                           uint32_t n_accepted, uint32_t n_tokens, double seconds)
 {
-    double *tried = policy->tried[source], *right = policy->right[source];
-
+    seconds = charge(policy, &policy->verify[n], (n + 1) * policy->plain.mean, seconds);
     measure(&policy->verify[n], seconds);
-    policy->account += n_tokens * policy->plain.mean * (1 + policy->budget) - seconds;
     policy->since_plain += n_tokens;
-    for (uint32_t i = 0; i < n && i <= n_accepted; i++) {
-        tried[i] = tried[i] * EVIDENCE_FADE + 1;
-        right[i] = right[i] * EVIDENCE_FADE + (i < n_accepted ? 1 : 0);
-    }
+    policy->since_excess += n_tokens;
+    enter(policy, n_tokens, seconds);
+    for (uint32_t i = 0; i < n && i <= n_accepted; i++)
+        note(policy, source, i, i < n_accepted);
+}
+
+void auto_policy_missed(struct auto_policy *policy, enum policy_source source)
+{
+    note(policy, source, 0, false);
 }
 
 void auto_policy_read(struct auto_policy *policy, uint32_t n_tokens, double seconds)
 {
-    policy->account -= seconds;
-    if (n_tokens > 0)
+    if (n_tokens > 0) {
+        seconds =
+            n_tokens * charge(policy, &policy->read, policy->plain.mean, seconds / n_tokens);
         measure(&policy->read, seconds / n_tokens);
+    }
+    enter(policy, 0, seconds);
 }

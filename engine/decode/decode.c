@@ -509,7 +509,9 @@ enum status decode_init(struct decode *out, const struct policy_settings *settin
 
     decode_init_plain(out, parts);
     out->settings = out->next = *settings;
-    auto_policy_init(&out->automatic, settings->automatic.budget, settings->decay);
+    auto_policy_init(&out->automatic);
+    auto_policy_set(&out->automatic, settings->kind == POLICY_AUTO, settings->automatic.budget,
+                    settings->decay);
     status = init_sources(out, parts, n_context, error);
     if (status != STATUS_OK)
         decode_release(out);

@@ -86,6 +86,7 @@ struct policy_settings policy_defaults(enum policy_kind kind)
         settings.ngram.min_candidates = 8;
         settings.ngram.stage_min = settings.ngram.gamma + 1;
         settings.ngram.risk_gate = settings.ngram.corridor = true;
+        settings.mtp.min_margin = 0; /* the account judges */
     }
     return settings;
 }

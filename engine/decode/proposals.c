@@ -42,11 +42,9 @@ void proposals_switch(struct decode *decode)
     decode->switches = false;
     if (decode->proposal.n > 0)
         proposals_settle(decode, decode->proposal.at, false);
-    if (decode->next.kind == POLICY_AUTO && decode->settings.kind != POLICY_AUTO)
-        auto_policy_begin(&decode->automatic); /* what others lost or earned is not its own */
     decode->settings = decode->next;
-    auto_policy_set(&decode->automatic, decode->settings.automatic.budget,
-                    decode->settings.decay);
+    auto_policy_set(&decode->automatic, decode->settings.kind == POLICY_AUTO,
+                    decode->settings.automatic.budget, decode->settings.decay);
     ngram_index_set_min(&decode->index, decode->settings.ngram.min);
     memset(decode->cooldown, 0, sizeof decode->cooldown);
     decode->n_proposals = 0;
@@ -226,6 +224,7 @@ static enum status ask_draft(const struct asking *asking, uint32_t wanted, struc
         asking->cycle->told.decision = "early reject";
         say(asking->cycle, POLICY_DRAFTING, "the draft missed the pending token");
         proposal->source = POLICY_SOURCE_DRAFT;
+        auto_policy_missed(&decode->automatic, POLICY_SOURCE_DRAFT);
         proposals_settle(decode, 0, true);
     } else if (proposal->n > 0) {
         say(asking->cycle, POLICY_DRAFTING, "draft: gamma %u", request.n_wanted);
@@ -267,10 +266,22 @@ static uint32_t mtp_wanted(const struct asking *asking)
     return asking->decode->mtp.grown ? s->mtp.gamma : s->mtp.stage;
 }
 
+enum { NEARLY_THERE = 2 }; /* tokens for a draft to read that count as part of a proposal */
+
+static uint32_t missing_of_draft(struct decode *decode)
+{
+    return decode->script ? 0
+                          : draft_source_missing(&decode->draft, decode->index.tokens,
+                                                 decode->index.n_tokens);
+}
+
 static enum status ask(const struct asking *asking, enum policy_source source, uint32_t wanted,
                        struct error *error)
 {
-    const double begin = decode_now(asking->decode);
+    struct decode *decode = asking->decode;
+    const bool reads = source == POLICY_SOURCE_DRAFT && missing_of_draft(decode) > NEARLY_THERE;
+    const double begin = decode_now(decode);
+    double seconds;
     enum status status = STATUS_OK;
 
     asking->decode->proposal = (struct proposal){.source = source};
@@ -285,7 +296,11 @@ static enum status ask(const struct asking *asking, enum policy_source source, u
     case POLICY_SOURCE_MTP: status = ask_mtp(asking, wanted, error); break;
     default: break;
     }
-    asking->cycle->told.draft_seconds += decode_now(asking->decode) - begin;
+    seconds = decode_now(decode) - begin;
+    asking->cycle->told.draft_seconds += seconds;
+    if (!reads) /* the search in the text has no cost for each candidate */
+        auto_policy_drafted(&decode->automatic, source,
+                            source == POLICY_SOURCE_NGRAM ? 0 : decode->proposal.n, seconds);
     return status;
 }
 
@@ -331,10 +346,10 @@ static enum status ask_in_order(const struct asking *asking, struct error *error
 
 /* A draft that is far behind catches up in slices that the account covers. */
 static enum status read_slice(const struct asking *asking, uint32_t n_missing,
-                              struct error *error)
+                              uint32_t n_without, struct error *error)
 {
     struct decode *decode = asking->decode;
-    const uint32_t n = auto_policy_may_read(&decode->automatic, n_missing - 1);
+    const uint32_t n = auto_policy_may_read(&decode->automatic, n_missing - 1, n_without);
     double begin, seconds;
     enum status status;
 
@@ -353,50 +368,48 @@ static enum status read_slice(const struct asking *asking, uint32_t n_missing,
     return status;
 }
 
-static bool names(const struct policy_settings *settings, enum policy_source source)
+/* Is a source named, there and not switched off? */
+static bool may_ask(const struct decode *decode, enum policy_source source)
 {
-    for (uint32_t i = 0; i < settings->n_sources; i++)
-        if (settings->sources[i] == source)
-            return true;
-    return false;
+    bool is_named = false;
+
+    for (uint32_t i = 0; i < decode->settings.n_sources; i++)
+        is_named = is_named || decode->settings.sources[i] == source;
+    return is_named && decode->is_there[source] && decode->cooldown[source] == 0;
+}
+
+static enum status survey_draft(const struct asking *asking, uint32_t most[POLICY_SOURCE_COUNT],
+                                struct error *error)
+{
+    struct decode *decode = asking->decode;
+    uint32_t missing;
+
+    if (!may_ask(decode, POLICY_SOURCE_DRAFT))
+        return STATUS_OK;
+    missing = missing_of_draft(decode);
+    if (!decode->script && !draft_source_has_room(&decode->draft, decode->index.n_tokens))
+        return STATUS_OK;
+    if (missing > NEARLY_THERE)
+        return read_slice(asking, missing, most[POLICY_SOURCE_MTP], error);
+    most[POLICY_SOURCE_DRAFT] = decode->settings.speculative.max_gamma;
+    return STATUS_OK;
 }
 
 /* What each source could propose; the n-gram's candidates are in decode->proposal. */
 static enum status survey(const struct asking *asking, uint32_t most[POLICY_SOURCE_COUNT],
                           struct error *error)
 {
-    enum { NEARLY_THERE = 2 }; /* tokens to read that count as part of a proposal */
     struct decode *decode = asking->decode;
-    enum status status = STATUS_OK;
-    double begin;
+    enum status status;
 
-    for (uint32_t i = 0; i < decode->settings.n_sources; i++) {
-        const enum policy_source s = decode->settings.sources[i];
-        if (!decode->is_there[s] || decode->cooldown[s] > 0)
-            continue;
-        if (s == POLICY_SOURCE_DRAFT && decode->script) {
-            most[s] = decode->settings.speculative.max_gamma;
-        } else if (s == POLICY_SOURCE_DRAFT) {
-            const uint32_t missing = draft_source_missing(&decode->draft, decode->index.tokens,
-                                                          decode->index.n_tokens);
-            if (!draft_source_has_room(&decode->draft, decode->index.n_tokens))
-                continue;
-            if (missing > NEARLY_THERE)
-                status = read_slice(asking, missing, error);
-            else
-                most[s] = decode->settings.speculative.max_gamma;
-        } else if (s == POLICY_SOURCE_MTP && mtp_wanted(asking) > 0) {
-            most[s] = decode->settings.mtp.gamma;
-        }
+    if (may_ask(decode, POLICY_SOURCE_MTP) && mtp_wanted(asking) > 0)
+        most[POLICY_SOURCE_MTP] = decode->settings.mtp.gamma;
+    status = survey_draft(asking, most, error);
+    for (int s = 0; s < POLICY_SOURCE_COUNT; s++)
         if (most[s] > asking->limit)
             most[s] = asking->limit;
-    }
-    if (status == STATUS_OK && names(&decode->settings, POLICY_SOURCE_NGRAM) &&
-        decode->is_there[POLICY_SOURCE_NGRAM] && decode->cooldown[POLICY_SOURCE_NGRAM] == 0) {
-        begin = decode_now(decode);
+    if (status == STATUS_OK && may_ask(decode, POLICY_SOURCE_NGRAM)) {
         status = ask(asking, POLICY_SOURCE_NGRAM, 0, error);
-        auto_policy_drafted(&decode->automatic, POLICY_SOURCE_NGRAM, 0,
-                            decode_now(decode) - begin);
         most[POLICY_SOURCE_NGRAM] = decode->proposal.n;
     }
     return status;
@@ -408,7 +421,6 @@ static enum status ask_what_pays(const struct asking *asking, struct error *erro
     uint32_t most[POLICY_SOURCE_COUNT] = {0};
     struct auto_choice choice;
     enum status status = survey(asking, most, error);
-    double begin;
 
     if (status != STATUS_OK)
         return status;
@@ -416,10 +428,7 @@ static enum status ask_what_pays(const struct asking *asking, struct error *erro
     if (choice.source == POLICY_SOURCE_NGRAM) {
         decode->proposal.n = decode->proposal.stage = choice.n;
     } else if (choice.source != POLICY_SOURCE_NONE) {
-        begin = decode_now(decode);
         status = ask(asking, choice.source, choice.n, error);
-        auto_policy_drafted(&decode->automatic, choice.source, decode->proposal.n,
-                            decode_now(decode) - begin);
     } else {
         decode->proposal.n = 0;
     }

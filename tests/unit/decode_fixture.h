@@ -32,7 +32,9 @@ struct fake {
     uint32_t cancel_in;  /* verifies until one is cancelled; 0: never */
     uint32_t fail_in;    /* verifies until one fails; 0: never */
     struct fake_clock *clock;
-    double step_seconds, row_seconds;     /* of a pass: the first row, each further one */
+    double step_seconds, row_seconds; /* of a pass: the first row, each further one */
+    uint32_t dear_from, dear_for; /* positions of a stretch where further rows cost dear_rows */
+    double dear_rows;
     uint32_t n_steps, n_verifies, n_read; /* n_read: tokens consumed, also those taken back */
 };
 
@@ -88,8 +90,12 @@ static inline void fake_logits(const struct fake *fake, const int32_t *tokens, u
 
 static inline void spend(struct fake *fake, uint32_t n_rows)
 {
+    const bool is_dear = fake->dear_for > 0 && fake->n >= fake->dear_from &&
+                         (fake->n - fake->dear_from) / fake->dear_for % 2 == 0;
+
     if (fake->clock)
-        fake->clock->seconds += fake->step_seconds + (n_rows - 1) * fake->row_seconds;
+        fake->clock->seconds +=
+            fake->step_seconds + (n_rows - 1) * (is_dear ? fake->dear_rows : fake->row_seconds);
 }
 
 static inline uint32_t fake_position(void *context)

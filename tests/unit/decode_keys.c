@@ -45,7 +45,7 @@ static const struct {
     {"speculative.early_reject", "true", NULL},
     {"mtp.gamma", "4", NULL},
     {"mtp.stage", "2", NULL},
-    {"mtp.min_margin", "1", NULL},
+    {"mtp.min_margin", "1", "0"},
     {"mtp.min_remaining", "16", NULL},
     {"mtp.disable_after_reject", "true", NULL},
     {"auto.budget", "0.03", NULL},
