@@ -18,9 +18,9 @@
 #define FOREIGN "tests/golden/data/tinyA-q8_0.gguf" /* another vocabulary */
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-enum { SWITCHES = 3, STOPS = 3, LENGTH = 20 };
+enum { SWITCHES = 3, STOPS = 3, LENGTH = 20, ROUNDS = 2 };
 #else
-enum { SWITCHES = 24, STOPS = 12, LENGTH = 64 };
+enum { SWITCHES = 24, STOPS = 12, LENGTH = 64, ROUNDS = 10 };
 #endif
 
 /* What a request gave besides its text. */
@@ -439,6 +439,55 @@ static void next_turn_finds_the_draft_ready(void **state)
     free(fresh);
 }
 
+/* Requests of every sort, switches and cancels in any order; ends come in order, closing is prompt. */
+static void anything_at_any_time(void **state)
+{
+    struct engine_lane lanes[3] = {{.policy = policy_defaults(POLICY_GREEDY)},
+                                   {.policy = policy_defaults(POLICY_SPECULATIVE)},
+                                   {.policy = policy_defaults(POLICY_MTP), .variant = 1}};
+    uint64_t numbers = 41;
+
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        struct engine *engine = open_engine();
+        struct conversation talk;
+        uint64_t submitted = 0;
+        uint64_t ended = 0;
+        struct engine_event event;
+
+        ask(&talk, 1, 20);
+        for (int step = 0; step < 24; step++) {
+            const uint64_t choice = next_number(&numbers) % 10;
+            const struct policy_settings settings =
+                policy_defaults((enum policy_kind)(next_number(&numbers) % POLICY_KIND_COUNT));
+            talk.request.policy = &settings;
+            talk.request.draft_path = DRAFT;
+            talk.request.lanes = lanes;
+            talk.request.n_lanes = choice == 1 ? 3 : 0;
+            talk.request.together = next_number(&numbers) % 2 == 0;
+            if (choice < 3)
+                submitted = submit(engine, &talk);
+            else if (choice == 3)
+                assert_int_equal(engine_submit_selfcheck(engine, &submitted, NULL), STATUS_OK);
+            else if (choice < 6)
+                engine_cancel(engine);
+            else if (choice < 8)
+                engine_switch_policy(engine, &settings, DRAFT, NULL);
+            else
+                pause_shortly(&numbers, 30000);
+            while (next_number(&numbers) % 4 > 0 && engine_next_event(engine, &event)) {
+                if (event.type == ENGINE_DONE || event.type == ENGINE_FAILED)
+                    assert_int_equal(event.request, ++ended);
+                assert_true(event.type != ENGINE_FAILED && ended <= submitted);
+            }
+        }
+        int64_t asked = run_clock_now();
+        engine_close(&engine);
+        assert_true(run_clock_now() - asked < 8 * (int64_t)MOST_NANOSECONDS);
+        forget(&talk);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -449,6 +498,7 @@ int main(void)
         cmocka_unit_test(every_pass_is_traced),
         cmocka_unit_test(stopped_anywhere_leaves_no_trace),
         cmocka_unit_test(next_turn_finds_the_draft_ready),
+        cmocka_unit_test(anything_at_any_time),
     };
     return cmocka_run_group_tests_name("engine_policy", tests, NULL, NULL);
 }
