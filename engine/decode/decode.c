@@ -255,8 +255,8 @@ static enum status pass(struct run *run, uint32_t n_candidates, struct rows *row
         if (status == STATUS_OK || *was_cancelled)
             return STATUS_OK;
         error_clear(run->error);
+        proposals_settle(decode, proposal->at, false);
         proposals_disable(decode);
-        decode->proposal.n = decode->proposal.at = 0;
         run->cycle.told.source = POLICY_SOURCE_NONE;
         snprintf(run->cycle.reason, sizeof run->cycle.reason, "a verify failed");
     }

@@ -111,6 +111,54 @@ static void policies_change_nothing(void **state)
     }
 }
 
+/* A draft that is right but for one token: the pass is rejected at every row in turn. */
+static void check_rejections(const struct model *model)
+{
+    struct session *session =
+        open_session(model, &(struct session_options){.n_threads = 2, .n_context = 128});
+    struct policy_settings settings = policy_defaults(POLICY_SPECULATIVE);
+    struct answer plain, other;
+    struct snapshot *wanted = NULL, *end = NULL;
+
+    settings.speculative.gamma = settings.speculative.max_gamma = POLICY_MAX_CANDIDATES;
+    settings.speculative.fallback = false;
+    generate(session, NULL, SAMPLINGS[1], &plain, &wanted);
+    for (uint32_t at = 1; at <= POLICY_MAX_CANDIDATES; at++) {
+        int32_t script[N_TOKENS];
+        const struct policy_script told = {.tokens = script,
+                                           .n_tokens = N_TOKENS,
+                                           .first_position = N_PROMPT,
+                                           .acceptance = 1};
+        const struct policy_parts parts = {.session = session, .script = &told};
+        struct policy *policy = NULL;
+        struct error error = {0};
+        memcpy(script, plain.ids, sizeof script);
+        script[at] ^= 1;
+        check(policy_new(&policy, &settings, &parts, &error), &error);
+        generate(session, policy, SAMPLINGS[1], &other, &end);
+        assert_memory_equal(plain.ids, other.ids, plain.n * sizeof(int32_t));
+        assert_true(snapshot_equal(wanted, end));
+        assert_int_equal(policy_statistics(policy)->corrections, 1);
+        assert_true(policy_statistics(policy)->lengths[at - 1] >= 1);
+        snapshot_free(&end);
+        policy_free(&policy);
+    }
+    snapshot_free(&wanted);
+    session_free(&session);
+}
+
+static void a_rejection_at_any_row_leaves_no_trace(void **state)
+{
+    static const char *const names[] = {"tinyA-q8_0", "tinyB-q4_k_m"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct model *model = open_model(names[i], kernel_level_best());
+        check_rejections(model);
+        model_close(&model);
+    }
+}
+
 /* Every setting once, by all policies, each with what it measured before. */
 static void prove(const struct model *model, const struct model *draft, size_t n_tokens,
                   bool stops, const struct chat_prompt *prompts, size_t n_prompts)
@@ -210,6 +258,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(policies_change_nothing),
+        cmocka_unit_test(a_rejection_at_any_row_leaves_no_trace),
         cmocka_unit_test(golden_models_agree),
         cmocka_unit_test(guide_agrees),
         cmocka_unit_test(what_does_not_fit_is_refused),

@@ -20,6 +20,7 @@ struct scene {
     bool ignore_stop;
     size_t end_after, cancel_at, force_at, n_force; /* tokens; 0: never */
     size_t switch_at; /* every so many tokens another policy, from inside the sink; 0: never */
+    uint64_t noise_seed;
 };
 
 struct answer {
@@ -29,6 +30,7 @@ struct answer {
     uint32_t position;
     struct policy_statistics statistics;
     double seconds;
+    uint32_t n_steps, n_verifies;
 };
 
 struct collector {
@@ -137,7 +139,7 @@ static void generate(const struct setting *setting, const struct sampling *sampl
     struct decode decode;
     struct collector collector = {.answer = answer, .scene = scene, .decode = &decode};
     const struct generation generation = {.sampling = *sampling,
-                                          .noise_seed = 99,
+                                          .noise_seed = 99 + scene->noise_seed,
                                           .max_tokens = scene->max_tokens,
                                           .ignore_stop = scene->ignore_stop,
                                           .cancel = &collector.cancel,
@@ -185,6 +187,8 @@ static void generate(const struct setting *setting, const struct sampling *sampl
     answer->position = target.n;
     answer->statistics = decode.statistics;
     answer->seconds = clock.seconds;
+    answer->n_steps = target.n_steps;
+    answer->n_verifies = target.n_verifies;
     check_boundary(&target, answer);
     check_counters(&decode.statistics, answer, n_cycles);
     for (int source = POLICY_SOURCE_NGRAM; source < POLICY_SOURCE_COUNT; source++)
@@ -314,6 +318,108 @@ static void policies_say_what_plain_says(void **state)
             fail_msg("setting %zu: nothing was ever accepted", i);
 }
 
+static struct policy_settings random_settings(uint64_t *random)
+{
+    size_t n_keys;
+    const struct policy_key *keys = policy_keys(&n_keys);
+    static const char *const sources[] = {"none",      "ngram",     "draft",          "mtp",
+                                          "draft,mtp", "mtp,ngram", "ngram,draft,mtp"};
+    struct policy_settings settings;
+    struct error error = {0};
+
+    do {
+        settings = policy_defaults((enum policy_kind)(next_random(random) % POLICY_KIND_COUNT));
+        settings.verify = (enum policy_verify)(next_random(random) % POLICY_VERIFY_COUNT);
+        for (size_t i = 0; i < n_keys; i++) {
+            char *field = (char *)&settings + keys[i].offset;
+            const uint32_t range = (uint32_t)(keys[i].maximum - keys[i].minimum);
+            if (next_random(random) % 2 || keys[i].type == POLICY_VALUE_NAME)
+                continue;
+            if (keys[i].type == POLICY_VALUE_FLAG)
+                *(bool *)field = next_random(random) % 2;
+            else if (keys[i].type == POLICY_VALUE_REAL)
+                *(double *)field = next_random(random) % 5 * keys[i].maximum / 20;
+            else
+                *(uint32_t *)field = (uint32_t)keys[i].minimum +
+                                     next_random(random) % (range < 32 ? range + 1 : 33);
+        }
+        if (next_random(random) % 2)
+            check(policy_set_key(
+                      &settings, "sources",
+                      sources[next_random(random) % (sizeof sources / sizeof *sources)],
+                      &error),
+                  &error);
+    } while (policy_check(&settings, &error) != STATUS_OK);
+    return settings;
+}
+
+static struct scene random_scene(uint64_t *random)
+{
+    struct scene scene = {.max_tokens = 1 + next_random(random) % 300,
+                          .noise_seed = next_random(random)};
+
+    switch (next_random(random) % 7) {
+    case 0: scene.stop_at = N_PROMPT + next_random(random) % 200; break;
+    case 1: scene.n_context = N_PROMPT + 1 + next_random(random) % 120; break;
+    case 2: scene.end_after = 1 + next_random(random) % 150; break;
+    case 3: scene.cancel_at = 1 + next_random(random) % 150; break;
+    case 4:
+        scene.force_at = 2 + next_random(random) % 60;
+        scene.n_force = 1 + next_random(random) % 4;
+        break;
+    case 5: scene.switch_at = 1 + next_random(random) % 40; break;
+    default: scene.ignore_stop = true; break;
+    }
+    return scene;
+}
+
+static void any_settings_say_what_plain_says(void **state)
+{
+    static struct answer plain, other;
+    const struct setting greedy = from(POLICY_GREEDY, 0);
+    uint64_t random = 17, accepted = 0, rejected = 0;
+
+    (void)state;
+    for (size_t round = 0; round < (IS_SANITIZED ? 100 : 600); round++) {
+        const struct scene scene = random_scene(&random);
+        const struct sampling *sampling = &SAMPLINGS[next_random(&random) % N_SAMPLINGS];
+        generate(&greedy, sampling, &scene, &plain);
+        for (int i = 0; i < 3; i++) {
+            struct setting setting = {.policy = random_settings(&random),
+                                      .draft_misses = next_random(&random) % 101};
+            if (next_random(&random) % 4 == 0)
+                setting.fail_in = 1 + next_random(&random) % 9;
+            generate(&setting, sampling, &scene, &other);
+            same_answer(&plain, &other, round, (size_t)i, 0);
+            accepted += other.statistics.accepted;
+            rejected += other.statistics.rejected;
+        }
+    }
+    assert_true(accepted > 5000 && rejected > 2000);
+}
+
+/* Serial never runs a row that may be thrown away; hybrid only behind the first proposal. */
+static void strategies_compute_differently(void **state)
+{
+    static struct answer answer;
+    const struct scene scene = {.max_tokens = 200};
+    uint64_t passes[POLICY_VERIFY_COUNT];
+
+    (void)state;
+    for (enum policy_verify verify = 0; verify < POLICY_VERIFY_COUNT; verify++) {
+        struct setting setting = from(POLICY_SPECULATIVE, 0);
+        setting.policy.verify = verify;
+        generate(&setting, &SAMPLINGS[0], &scene, &answer);
+        passes[verify] = answer.n_verifies;
+        assert_true(answer.statistics.accepted > 100);
+        if (verify == POLICY_VERIFY_SERIAL)
+            assert_int_equal(answer.n_steps, answer.n); /* the prompt, then one row a token */
+    }
+    assert_int_equal(passes[POLICY_VERIFY_SERIAL], 0);
+    assert_true(passes[POLICY_VERIFY_HYBRID] > 0);
+    assert_int_equal(passes[POLICY_VERIFY_HYBRID] + 1, passes[POLICY_VERIFY_CHUNK_INPLACE]);
+}
+
 /* A pass that is abandoned or fails leaves what plain decoding would have left. */
 static void failing_passes_change_nothing(void **state)
 {
@@ -392,6 +498,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(policies_say_what_plain_says),
+        cmocka_unit_test(any_settings_say_what_plain_says),
+        cmocka_unit_test(strategies_compute_differently),
         cmocka_unit_test(failing_passes_change_nothing),
         cmocka_unit_test(a_model_is_its_own_best_draft),
         cmocka_unit_test(wrong_settings_are_named),

@@ -130,6 +130,162 @@ static void risk_vectors(void **state)
                 fail_msg("vector %zu, tightened %d", i, tightened);
 }
 
+/* The rules once more, written from the reference and from nothing else -------------------- */
+
+static uint32_t least(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+static bool has_period(const int32_t *c, uint32_t n, uint32_t p)
+{
+    bool same = p <= n;
+
+    for (uint32_t i = 0; i < n && same; i++)
+        same = c[i] == c[i % p];
+    return same;
+}
+
+/* exact_period(c, 8) == 8: a period of eight and of nothing shorter */
+static bool is_row_of_eight(const int32_t *c, uint32_t n)
+{
+    for (uint32_t p = 1; p < 8; p++)
+        if (has_period(c, n, p))
+            return false;
+    return has_period(c, n, 8);
+}
+
+static double repeats(const int32_t *c, uint32_t n, uint32_t lag)
+{
+    double same = 0;
+
+    for (uint32_t i = lag; i < n; i++)
+        same += c[i] == c[i - lag] ? 1 : 0;
+    return n > lag ? same / (n - lag) : 0;
+}
+
+static double distinct_share(const int32_t *c, uint32_t n, uint32_t width)
+{
+    uint32_t distinct = 0;
+
+    for (uint32_t i = 0; i + width <= n; i++) {
+        bool is_new = true;
+        for (uint32_t j = 0; j < i; j++)
+            is_new = is_new && memcmp(c + i, c + j, width * sizeof *c) != 0;
+        distinct += is_new;
+    }
+    return n >= width ? (double)distinct / (n - width + 1) : 0;
+}
+
+static double entropy_share(const int32_t *c, uint32_t n)
+{
+    double entropy = 0; /* -sum p log p: every token adds its -log p / n */
+
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t count = 0;
+        for (uint32_t j = 0; j < n; j++)
+            count += c[j] == c[i];
+        entropy -= log2((double)count / n) / n;
+    }
+    return n > 1 ? entropy / log2(n) : 0;
+}
+
+static uint32_t small_period_run(const int32_t *c, uint32_t n)
+{
+    uint32_t longest = 0;
+
+    for (uint32_t p = 1; p <= least(4, n); p++) {
+        uint32_t run = p;
+        while (run < n && c[run] == c[run - p])
+            run++;
+        if (run >= 2 * p && run > longest)
+            longest = run;
+    }
+    return longest;
+}
+
+static bool is_risky(const int32_t *c, uint32_t n, uint32_t ml, uint32_t m, bool tightened)
+{
+    const double uniq = distinct_share(c, n, 1), pairs = distinct_share(c, n, 2);
+    const double lag4 = repeats(c, n, 4), lag8 = repeats(c, n, 8);
+    const uint32_t run = small_period_run(c, n);
+    bool small_period = false;
+
+    if (n < least(m, 8)) /* 1 */
+        return false;
+    if (n >= m && is_row_of_eight(c, n)) /* 2 */
+        return true;
+    if (n >= 8 && is_row_of_eight(c, n) && ml >= 5 && pairs > 0.90 && uniq < 0.95) /* 3 */
+        return true;
+    if (tightened && n > 8 && n < m && ml < 5 && lag8 < 0.75)
+        return true;
+    if (tightened && n >= 12 && n < m && ml >= 8 && pairs >= 0.95 &&
+        entropy_share(c, n) >= 0.80 && lag4 < 0.10 && lag8 < 0.10)
+        return true;
+    for (uint32_t p = 1; p <= 4; p++)
+        small_period = small_period || has_period(c, n, p);
+    if (run >= 6 && run < n && !small_period) /* 4 */
+        return true;
+    if (n < m) /* 5 */
+        return false;
+    return pairs > 0.90 && lag4 < (tightened ? 0.20 : 0.10) && lag8 < 0.20; /* 6 */
+}
+
+/* Candidates of all the shapes that the rules tell apart. */
+static uint32_t random_shape(uint64_t *random, int32_t *c)
+{
+    const uint32_t n = 1 + next_random(random) % POLICY_MAX_CANDIDATES;
+    const uint32_t period = 1 + next_random(random) % 10, kinds = 1 + next_random(random) % 40;
+    const uint32_t leaves = next_random(random) % (n + 8), noise = next_random(random) % 12;
+
+    for (uint32_t i = 0; i < n; i++) {
+        c[i] = (int32_t)(next_random(random) % kinds);
+        if (i >= period && i < leaves)
+            c[i] = c[i - period];
+        if (next_random(random) % 40 < noise)
+            c[i] = (int32_t)(next_random(random) % kinds);
+    }
+    return n;
+}
+
+static void risk_gate_follows_its_rules(void **state)
+{
+    uint64_t random = 5, n_risky = 0;
+    const uint64_t n_rounds = 60000;
+
+    (void)state;
+    for (uint64_t round = 0; round < n_rounds; round++) {
+        int32_t c[POLICY_MAX_CANDIDATES];
+        const uint32_t n = random_shape(&random, c), ml = 1 + next_random(&random) % 10;
+        const uint32_t m = round % 3 ? 16 : 1 + next_random(&random) % POLICY_MAX_CANDIDATES;
+        for (int tightened = 0; tightened < 2; tightened++) {
+            const bool wanted = is_risky(c, n, ml, m, tightened);
+            n_risky += wanted;
+            if ((risk_of(c, n, ml, m, tightened) != NULL) != wanted)
+                fail_msg("round %u: %u candidates, match %u, size %u, tightened %d: not %d",
+                         (unsigned)round, n, ml, m, tightened, wanted);
+        }
+    }
+    assert_in_range(n_risky, n_rounds / 10, n_rounds);
+}
+
+static void corridor_follows_its_rules(void **state)
+{
+    const struct corridor corridor = {4, 8, 0.25, 2.0, 0.6};
+    uint64_t random = 9, n_kept = 0;
+
+    (void)state;
+    for (int round = 0; round < 20000; round++) {
+        int32_t c[POLICY_MAX_CANDIDATES];
+        const uint32_t n = random_shape(&random, c), ml = 1 + next_random(&random) % 10;
+        const bool wanted = n >= 4 && (ml >= 8 || repeats(c, n, 4) >= 0.25 ||
+                                       repeats(c, n, 8) >= 2.0 || entropy_share(c, n) <= 0.6);
+        n_kept += wanted;
+        assert_int_equal(corridor_holds(c, n, ml, &corridor), wanted);
+    }
+    assert_in_range(n_kept, 2000, 18000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +293,8 @@ int main(void)
         cmocka_unit_test(longest_then_most_recent),
         cmocka_unit_test(recursion_continues_a_loop),
         cmocka_unit_test(risk_vectors),
+        cmocka_unit_test(risk_gate_follows_its_rules),
+        cmocka_unit_test(corridor_follows_its_rules),
     };
     return cmocka_run_group_tests_name("decode_sources", tests, NULL, NULL);
 }
