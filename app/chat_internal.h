@@ -178,8 +178,11 @@ void chat_statistics_prefill(struct chat *chat, const struct engine_event *event
 void chat_statistics_text(struct chat *chat, const struct engine_event *event);
 void chat_statistics_policy(struct chat *chat, const struct policy_statistics *statistics);
 void chat_statistics_done(struct chat *chat, const struct engine_statistics *statistics);
-/* The policy's fields of the status line. */
+/* The policy's fields of the status line: of the chosen one and the last answer. */
 void chat_status_policy(struct chat *chat);
+/* Of another one; statistics NULL: none yet. */
+void chat_status_show_policy(struct chat *chat, const char *name, enum policy_source source,
+                             const struct policy_statistics *statistics);
 struct stats_view chat_stats_view(const struct chat *chat);
 /* Open the panel, or close it when it is open. */
 void chat_panel_toggle(struct chat *chat);

@@ -87,21 +87,20 @@ static enum policy_source source_at_work(const struct chat *chat)
     return several && statistics->any ? statistics->source : POLICY_SOURCE_NONE;
 }
 
-void chat_status_policy(struct chat *chat)
+void chat_status_show_policy(struct chat *chat, const char *name, enum policy_source source,
+                             const struct policy_statistics *s)
 {
-    const struct policy_statistics *s = &chat->statistics.turn.speculation;
     struct ui_status *status = &chat->status;
-    enum policy_source source = source_at_work(chat);
 
     chat->status_changed = true;
-    snprintf(status->policy, sizeof status->policy, "%.30s%s%s", chat->policy.name,
+    snprintf(status->policy, sizeof status->policy, "%.30s%s%s", name,
              source != POLICY_SOURCE_NONE ? ">" : "",
              source != POLICY_SOURCE_NONE ? policy_source_name(source) : "");
     status->policy_state[0] = status->policy_reason[0] = '\0';
     status->acceptance = -1;
     status->mean_length = status->speedup = 0;
     status->speedup_age = 0;
-    if (!chat->statistics.any)
+    if (s == NULL)
         return;
     snprintf(status->policy_state, sizeof status->policy_state, "%s",
              policy_state_name(s->state));
@@ -111,6 +110,12 @@ void chat_status_policy(struct chat *chat)
     status->mean_length = policy_mean_length(s);
     status->speedup = policy_speedup(s);
     status->speedup_age = s->plain_age < UINT32_MAX ? (uint32_t)s->plain_age : UINT32_MAX;
+}
+
+void chat_status_policy(struct chat *chat)
+{
+    chat_status_show_policy(chat, chat->policy.name, source_at_work(chat),
+                            chat->statistics.any ? &chat->statistics.turn.speculation : NULL);
 }
 
 /* Memory of this process that is resident; 0: not known. */

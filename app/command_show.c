@@ -44,7 +44,7 @@ void command_info(struct chat *chat, const char *arguments)
 
 /* /prompt ------------------------------------------------------------------------------------ */
 
-static void show_prompt(struct chat *chat, const char *what,
+static void show_prompt(struct chat *chat, const char *what, const char *policy,
                         const struct engine_request *request)
 {
     struct chat_prompt prompt = {0};
@@ -55,7 +55,8 @@ static void show_prompt(struct chat *chat, const char *what,
         chat_error(chat, &error);
         return;
     }
-    text_printf(&text, "%s: %zu tokens.\nText:\n", what, prompt.n_ids);
+    text_printf(&text, "%s: %zu tokens, decode policy %s.\nText:\n", what, prompt.n_ids,
+                policy);
     text_append(&text, prompt.text, prompt.n_bytes);
     text_add(&text, "\nIds:\n");
     for (size_t i = 0; i < prompt.n_ids; i++)
@@ -76,7 +77,8 @@ static void show_next(struct chat *chat, const char *question)
     conversation_ask(&chat->conversation, question, strlen(question));
     struct engine_request request =
         chat_request(chat, chat->conversation.n_exchanges - 1, &settings, &messages);
-    show_prompt(chat, "The request that this message would make", &request);
+    show_prompt(chat, "The request that this message would make", settings.policy.name,
+                &request);
     free(messages);
     conversation_take_back(&chat->conversation);
 }
@@ -105,6 +107,6 @@ void command_prompt(struct chat *chat, const char *arguments)
         answer != NULL ? answer->settings : chat_answer_settings(chat);
     struct engine_request request =
         chat_request(chat, chat->conversation.n_exchanges - 1, &settings, &messages);
-    show_prompt(chat, "The last request", &request);
+    show_prompt(chat, "The last request", settings.policy.name, &request);
     free(messages);
 }

@@ -52,6 +52,7 @@ bool compare_ask(struct chat *chat, uint32_t rounds)
         return false;
     }
     comparison->running = true;
+    comparison->n_wanted = comparison->sides[0].figures.n_rounds + rounds;
     chat_request_began(chat, TASK_COMPARE);
     return true;
 }
@@ -111,11 +112,24 @@ void compare_leave(struct chat *chat)
         chat_request_over(chat);
     }
     forget(chat);
+    chat_status_policy(chat);
     if (chat->display.ui != NULL && ui_split_is_open(chat->display.ui))
         ui_split_close(chat->display.ui);
 }
 
 /* Events ------------------------------------------------------------------------------------- */
+
+/* The status line tells of the side that runs, if it may be told which it is. */
+static void show_status(struct chat *chat, size_t index)
+{
+    const struct comparison *comparison = chat->comparison;
+    const struct compare_side *side = &comparison->sides[index];
+
+    if (comparison->plan.blind || comparison->plan.together)
+        chat_status_show_policy(chat, "", POLICY_SOURCE_NONE, NULL);
+    else
+        chat_status_show_policy(chat, side->way.name, POLICY_SOURCE_NONE, &side->live);
+}
 
 static void on_text(struct chat *chat, size_t index, const struct engine_event *event)
 {
@@ -135,6 +149,8 @@ static void on_text(struct chat *chat, size_t index, const struct engine_event *
     status->n_tokens = event->text.n_tokens;
     status->rate_now = event->text.rate_now;
     status->rate_average = event->text.rate_average;
+    status->position = status->n_prompt + event->text.n_tokens;
+    show_status(chat, index);
     compare_show_heading(chat, index);
 }
 
@@ -183,6 +199,8 @@ static void on_lane_done(struct chat *chat, size_t index, const struct engine_ev
     const struct engine_statistics *statistics = &event->lane.statistics;
     struct compare_figures *figures = &side->figures;
 
+    if (chat->display.ui != NULL)
+        ui_split_finish(chat->display.ui, (int)index);
     if (!side->complete) {
         side->answer.end =
             event->lane.reason == STOP_CANCELLED ? ANSWER_STOPPED : ANSWER_COMPLETE;

@@ -59,9 +59,11 @@ static void keep(struct chat *chat, size_t kept)
     if (comparison->plan.blind) {
         add_reveal(chat, kept, &text);
     } else {
-        text_printf(&text, "%s (%s) is kept.\n", compare_label(comparison, kept),
-                    side->way.name);
-        compare_add_table(comparison, display_columns(&chat->display), &text);
+        struct text_buffer table = {0};
+        compare_add_table(comparison, display_columns(&chat->display), &table);
+        text_printf(&text, "%s (%s) is kept.%s%s", compare_label(comparison, kept),
+                    side->way.name, table.n_bytes > 0 ? "\n" : "", text_string(&table));
+        text_release(&table);
     }
     if (side->answer.has_statistics) {
         chat->statistics.turn = side->answer.statistics;

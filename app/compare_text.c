@@ -37,12 +37,16 @@ static struct spread spread_of(const double *values, size_t n_values)
 static void spread_text(const struct spread *spread, const char *before, bool wide, char *text,
                         size_t n_bytes)
 {
+    /* About four digits, also of rates in the thousands and of times in milliseconds. */
+    int digits = spread->mean >= 100 ? 1 : spread->mean >= 0.1 ? 2 : 4;
+
     if (spread->n == 0)
         snprintf(text, n_bytes, "-");
     else if (wide && spread->n > 1)
-        snprintf(text, n_bytes, "%s%.2f +-%.2f", before, spread->mean, spread->half_range);
+        snprintf(text, n_bytes, "%s%.*f +-%.*f", before, digits, spread->mean, digits,
+                 spread->half_range);
     else
-        snprintf(text, n_bytes, "%s%.2f", before, spread->mean);
+        snprintf(text, n_bytes, "%s%.*f", before, digits, spread->mean);
 }
 
 /* B over A, round by round: what is common to a round cancels out. */

@@ -80,8 +80,11 @@ static void show_title(struct chat *chat)
                  comparison->running ? "(running)" : "1 or 2");
     else if (comparison->plan.together)
         snprintf(title, sizeof title, "A/B together: one pass for both, policies are not used");
+    else if (comparison->running && n_over < comparison->n_wanted)
+        snprintf(title, sizeof title, "A/B one after the other: round %u of %u", n_over + 1,
+                 comparison->n_wanted);
     else
-        snprintf(title, sizeof title, "A/B one after the other, %u round%s over", n_over,
+        snprintf(title, sizeof title, "A/B one after the other: %u round%s over", n_over,
                  n_over == 1 ? "" : "s");
     ui_split_title(chat->display.ui, title);
 }

@@ -104,12 +104,28 @@ static void spread_over_rounds(void **state)
         {.name = "a", .n_rounds = 3, .rates = {10, 11, 12}, .speculation = &none},
         {.name = "b", .n_rounds = 2, .rates = {20, 11}, .speculation = &none},
     };
+    const struct compare_figures fast[2] = {
+        {.name = "a",
+         .n_rounds = 1,
+         .rates = {2770.63},
+         .seconds = {0.00361},
+         .speculation = &none},
+        {.name = "b",
+         .n_rounds = 1,
+         .rates = {3042.41},
+         .seconds = {0.00329},
+         .speculation = &none},
+    };
     struct text_buffer text = {0};
 
     compare_table_text(figures, true, 80, &text);
     assert_row(text_string(&text),
                "decode t/s    11.00 +-1.00     15.50 +-4.50     x1.50 +-0.50");
     assert_row(text_string(&text), "wall s        -                -                -");
+    text_clear(&text);
+    compare_table_text(fast, true, 80, &text);
+    assert_row(text_string(&text), "decode t/s    2770.6           3042.4           x1.10");
+    assert_row(text_string(&text), "wall s        0.0036           0.0033           x0.91");
     text_release(&text);
 }
 
