@@ -15,35 +15,27 @@ enum { MOST_EVENTS = 256 };
 
 /* Loading ------------------------------------------------------------------------------------ */
 
-/* The draft model is opened inside a request, or reads what was said before it joined. */
-static void on_draft(struct chat *chat, const char *what, uint64_t done, uint64_t total)
-{
-    struct ui_status *status = &chat->status;
-
-    snprintf(status->policy_reason, sizeof status->policy_reason, "draft: %s %.0f%%", what,
-             total > 0 ? 100.0 * (double)done / (double)total : 0);
-}
-
 static void on_loading(struct chat *chat, const struct engine_event *event)
 {
     struct ui_status *status = &chat->status;
 
-    if (event->load.draft) {
-        on_draft(chat, "opening", event->load.done, event->load.total);
+    /* A draft model is opened inside a request; that one may have been abandoned. */
+    if (event->load.draft && !chat_busy(chat))
         return;
-    }
+    chat_draft_works(chat, event->load.draft);
     status->phase = UI_PHASE_LOADING;
     status->done = event->load.done;
     status->total = event->load.total;
     status->fraction = 0;
     status->remaining = -1;
     if (event->load.phase != MODEL_LOAD_WEIGHTS || event->load.total == 0) {
-        chat->submitted = chat_clock(chat);
+        if (!event->load.draft)
+            chat->submitted = chat_clock(chat);
         return;
     }
     status->fraction = (double)event->load.done / (double)event->load.total;
     /* The first few percent say little about the rest. */
-    if (status->fraction > 0.05)
+    if (status->fraction > 0.05 && !event->load.draft)
         status->remaining =
             (chat_clock(chat) - chat->submitted) * (1 - status->fraction) / status->fraction;
 }
@@ -86,12 +78,8 @@ static void on_prefill(struct chat *chat, const struct engine_event *event)
 {
     struct ui_status *status = &chat->status;
 
-    if (event->prefill.draft) {
-        on_draft(chat, "reading", event->prefill.done, event->prefill.total);
-        return;
-    }
+    chat_draft_works(chat, event->prefill.draft);
     chat_statistics_prefill(chat, event);
-
     status->phase = UI_PHASE_PREFILL;
     status->done = event->prefill.done;
     status->total = event->prefill.total;
@@ -100,6 +88,8 @@ static void on_prefill(struct chat *chat, const struct engine_event *event)
                            : 1;
     status->rate = event->prefill.rate;
     status->remaining = event->prefill.remaining;
+    if (event->prefill.draft)
+        return;
     status->n_cached = event->prefill.cached;
     status->n_prompt = event->prefill.cached + event->prefill.total;
     status->position = event->prefill.cached + event->prefill.done;
@@ -178,6 +168,7 @@ static void on_text(struct chat *chat, const struct engine_event *event)
                               event->text.bytes, event->text.n_bytes,
                               mark_of(event->text.source));
     chat_statistics_text(chat, event);
+    chat_draft_works(chat, false);
     status->phase = UI_PHASE_GENERATING;
     status->thinking = event->text.part == CHAT_PART_THINKING;
     status->n_tokens = event->text.n_tokens;
@@ -221,7 +212,8 @@ static void tell_statistics(struct chat *chat, const struct engine_statistics *s
 {
     if (chat->display.ui != NULL)
         return;
-    printf("status: %u tokens", statistics->n_generated);
+    printf("status: %u token%s", statistics->n_generated,
+           statistics->n_generated == 1 ? "" : "s");
     if (statistics->rate > 0)
         printf(", %.1f tokens per second", statistics->rate);
     if (statistics->speculation.verified > 0)

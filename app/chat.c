@@ -125,6 +125,7 @@ void chat_request_over(struct chat *chat)
 {
     chat->request = 0;
     chat->stopping = false;
+    chat_draft_works(chat, false);
     chat->status.phase = UI_PHASE_IDLE;
     chat->status.thinking = false;
     chat->statistics.live = false;
@@ -172,8 +173,7 @@ static void send_message(struct chat *chat, const char *text, size_t n_bytes)
 
 /* The queue ---------------------------------------------------------------------------------- */
 
-/* The end of the header: what waits, else what the model is. */
-static void note_waiting(struct chat *chat)
+void chat_note(struct chat *chat)
 {
     struct ui_status *status = &chat->status;
 
@@ -181,7 +181,22 @@ static void note_waiting(struct chat *chat)
              chat->start->built_in ? "small built-in model" : "");
     if (chat->queue.n_texts > 0)
         snprintf(status->note, sizeof status->note, "%zu waiting", chat->queue.n_texts);
+    if (chat->draft_works)
+        snprintf(status->note, sizeof status->note, "draft model");
     chat->status_changed = true;
+}
+
+void chat_draft_works(struct chat *chat, bool works)
+{
+    if (chat->draft_works == works)
+        return;
+    chat->draft_works = works;
+    chat_note(chat);
+}
+
+static void note_waiting(struct chat *chat)
+{
+    chat_note(chat);
     display_waiting(&chat->display);
 }
 

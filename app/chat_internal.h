@@ -78,7 +78,8 @@ struct chat {
 
     uint64_t request; /* that runs; 0: none */
     enum chat_task task;
-    bool stopping; /* it was asked to stop */
+    bool stopping;    /* it was asked to stop */
+    bool draft_works; /* its draft model is being opened, or reads */
     /* chat_clock() when the request, or the loading of weights, began; and its thinking. */
     double submitted, thinking_started;
     double stopped_time;   /* seconds that the process stood still, all together */
@@ -140,6 +141,10 @@ void chat_answer_over(struct chat *chat, enum answer_end end);
 void chat_finish_blocks(struct chat *chat);
 /* Send the first waiting message if the model is free. */
 void chat_send_waiting(struct chat *chat);
+/* The end of the header: what waits or works, else what the model is. */
+void chat_note(struct chat *chat);
+/* The draft model is opened or reads, or that is over. */
+void chat_draft_works(struct chat *chat, bool works);
 /* Drop the messages that wait. */
 void chat_forget_waiting(struct chat *chat);
 /* The model is open, or never will be. */

@@ -148,7 +148,7 @@ struct stats_view chat_stats_view(const struct chat *chat)
         .resident_bytes = resident_bytes(),
         .position = chat->status.position,
         .n_context = chat->status.n_context,
-        .wide = display_columns(&chat->display) >= 76,
+        .columns = display_columns(&chat->display) - 4,
     };
 }
 
@@ -160,7 +160,7 @@ static void show_panel(struct chat *chat)
     bool session = chat->statistics.panel_of_session;
     struct text_buffer text = {0};
 
-    view.wide = ui_panel_columns(chat->display.ui) >= 70;
+    view.columns = ui_panel_columns(chat->display.ui);
     if (session)
         stats_session_text(&view, &text);
     else if (!chat->statistics.any)

@@ -91,6 +91,7 @@ static void on_text(struct chat *chat, const struct engine_event *event)
                        event->text.bytes, event->text.n_bytes);
     if (status->first_token < 0)
         status->first_token = chat_clock(chat) - chat->submitted;
+    chat_draft_works(chat, false);
     status->phase = UI_PHASE_GENERATING;
     status->thinking = event->text.part == CHAT_PART_THINKING;
     status->n_tokens = event->text.n_tokens;

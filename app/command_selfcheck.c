@@ -26,6 +26,7 @@ void command_selfcheck(struct chat *chat, const char *arguments)
         return;
     }
     chat_request_began(chat, TASK_CHECK);
+    chat->status.phase = UI_PHASE_CHECKING;
     chat->check_block = display_add(&chat->display, UI_BLOCK_NOTICE, NULL);
     add_line(chat, "self-check: bytes are compared, not texts");
 }
@@ -38,6 +39,7 @@ static void on_check(struct chat *chat, const struct engine_event *event)
                 event->check.what, event->check.found);
     add_line(chat, text_string(&text));
     text_release(&text);
+    chat->status.phase = UI_PHASE_CHECKING;
     chat->status.done = event->check.done;
     chat->status.total = event->check.total;
     if (event->check.total > 0)

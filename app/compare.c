@@ -145,6 +145,7 @@ static void on_text(struct chat *chat, size_t index, const struct engine_event *
     side->part = event->text.part;
     side->n_tokens = event->text.n_tokens;
     side->rate_now = event->text.rate_now;
+    chat_draft_works(chat, false);
     status->phase = UI_PHASE_GENERATING;
     status->n_tokens = event->text.n_tokens;
     status->rate_now = event->text.rate_now;

@@ -10,6 +10,8 @@
 #include "app/model_text.h"
 
 enum { MOST_POSITIONS = 8, FEW_POSITIONS = 4, BAR = 20, SHORT_BAR = 12 };
+/* Columns for two fields in a line, and for a whole field. */
+enum { TWO_FIELDS = 74, ONE_FIELD = 58 };
 
 static double share(double part, double whole)
 {
@@ -51,28 +53,27 @@ void stats_acceptance(const struct policy_statistics *statistics, char *text, si
 }
 
 /* A line begins with its name, in a column of its own. */
-static void row(const struct stats_view *view, struct text_buffer *text, const char *name)
+static void row(struct text_buffer *text, const char *name)
 {
-    text_printf(text, view->wide ? "%s%-13s " : "%s%-11s ", text->n_bytes > 0 ? "\n" : "",
-                name);
+    text_printf(text, "%s%-11s ", text->n_bytes > 0 ? "\n" : "", name);
 }
 
 /* A field goes on in the same line where there is room. */
 static void field(const struct stats_view *view, struct text_buffer *text)
 {
-    if (view->wide)
+    if (view->columns >= TWO_FIELDS)
         text_add(text, "   ");
     else
-        row(view, text, "");
+        row(text, "");
 }
 
 /* The same where a blank is enough. */
 static void row_or_space(const struct stats_view *view, struct text_buffer *text)
 {
-    if (view->wide)
+    if (view->columns >= ONE_FIELD)
         text_add(text, " ");
     else
-        row(view, text, "");
+        row(text, "");
 }
 
 /* Policy and rates --------------------------------------------------------------------------- */
@@ -81,11 +82,11 @@ static void add_policy(const struct stats_view *view, struct text_buffer *text)
 {
     const struct policy_statistics *s = &view->turn->speculation;
 
-    row(view, text, "policy");
+    row(text, "policy");
     text_add(text, view->policy);
     if (view->source != POLICY_SOURCE_NONE)
         text_printf(text, " > %s", policy_source_name(view->source));
-    row(view, text, "state");
+    row(text, "state");
     text_add(text, policy_state_name(s->state));
     if (s->state == POLICY_COOLDOWN && s->cooldown > 0)
         text_printf(text, " %" PRIu32, s->cooldown);
@@ -101,7 +102,7 @@ static void add_decode(const struct stats_view *view, struct text_buffer *text)
     const struct policy_statistics *s = &turn->speculation;
     double speedup = policy_speedup(s);
 
-    row(view, text, "decode");
+    row(text, "decode");
     if (turn->rate > 0)
         text_printf(text, "%.1f t/s", turn->rate);
     else
@@ -114,13 +115,13 @@ static void add_decode(const struct stats_view *view, struct text_buffer *text)
     if (turn->decode > 0)
         text_printf(text, " in %.1f s", turn->decode);
     if (s->plain_step > 0) {
-        row(view, text, "plain");
+        row(text, "plain");
         text_printf(text, "%.1f t/s est.,", 1 / s->plain_step);
         row_or_space(view, text);
         text_printf(text, "measured %" PRIu64 " tokens ago", s->plain_age);
     }
     if (speedup > 0) {
-        row(view, text, "speed-up");
+        row(text, "speed-up");
         text_printf(text, "x%.2f est.", speedup);
     }
 }
@@ -139,7 +140,7 @@ static void add_history(const struct stats_view *view, struct text_buffer *text)
         if (view->history[i] > most)
             most = view->history[i];
     }
-    row(view, text, "history");
+    row(text, "history");
     for (size_t i = 0; i < view->n_history; i++) {
         size_t step = (size_t)(share(view->history[i], most) * (sizeof steps - 2) + 0.5);
         text_append(text, &steps[step < sizeof steps - 1 ? step : sizeof steps - 2], 1);
@@ -152,7 +153,7 @@ static void add_prefill(const struct stats_view *view, struct text_buffer *text)
 {
     const struct engine_statistics *turn = view->turn;
 
-    row(view, text, "prefill");
+    row(text, "prefill");
     text_printf(text, "%" PRIu32 " tokens", turn->n_prefilled);
     if (turn->prefill > 0) {
         row_or_space(view, text);
@@ -161,7 +162,7 @@ static void add_prefill(const struct stats_view *view, struct text_buffer *text)
     }
     field(view, text);
     text_printf(text, "reused %" PRIu32 " of %" PRIu32, turn->n_cached, turn->n_prompt);
-    row(view, text, "latency");
+    row(text, "latency");
     text_printf(text, "first token %.2f s", turn->first_token > 0 ? turn->first_token : 0.0);
     if (turn->between_p50 > 0) {
         field(view, text);
@@ -179,11 +180,11 @@ static void add_counts(const struct stats_view *view, struct text_buffer *text)
     char acceptance[16];
 
     stats_acceptance(s, acceptance, sizeof acceptance);
-    row(view, text, "drafted");
+    row(text, "drafted");
     text_printf(text, "%" PRIu64 ":", s->proposed);
     row_or_space(view, text);
     text_printf(text, "verified %" PRIu64 ", ignored %" PRIu64, s->verified, s->ignored);
-    row(view, text, "accepted");
+    row(text, "accepted");
     text_printf(text, "%" PRIu64 " (%s of verified)", s->accepted, acceptance);
     field(view, text);
     text_printf(text, "rejected %" PRIu64 ", early %" PRIu64, s->rejected, s->early_rejected);
@@ -191,14 +192,14 @@ static void add_counts(const struct stats_view *view, struct text_buffer *text)
         const struct policy_count *count = &s->by_source[i];
         if (count->proposed == 0)
             continue;
-        row(view, text, "");
+        row(text, "");
         text_printf(text, "%s: drafted %" PRIu64 ",", policy_source_name((enum policy_source)i),
                     count->proposed);
         row_or_space(view, text);
         text_printf(text, "verified %" PRIu64 ", accepted %" PRIu64, count->verified,
                     count->accepted);
     }
-    row(view, text, "passes");
+    row(text, "passes");
     text_printf(text, "%" PRIu64 " of %" PRIu64 " verified", s->passes, s->cycles);
     if (s->passes > 0) {
         field(view, text);
@@ -211,18 +212,18 @@ static void add_counts(const struct stats_view *view, struct text_buffer *text)
 static void add_positions(const struct stats_view *view, struct text_buffer *text)
 {
     const struct policy_statistics *s = &view->turn->speculation;
-    size_t n = 0, in_row = view->wide ? MOST_POSITIONS : FEW_POSITIONS;
+    size_t n = 0, in_row = view->columns >= ONE_FIELD ? MOST_POSITIONS : FEW_POSITIONS;
 
     for (size_t i = 0; i < POLICY_MAX_CANDIDATES; i++)
         n = s->position_verified[i] > 0 ? i + 1 : n;
     if (n == 0)
         return;
-    row(view, text, "by position");
+    row(text, "by position");
     for (size_t i = 0; i < n; i++) {
         if (s->position_verified[i] == 0)
             continue;
         if (i > 0 && i % in_row == 0)
-            row(view, text, "");
+            row(text, "");
         text_printf(
             text, "%s%zu:%.0f%%", i % in_row > 0 ? " " : "", i + 1,
             100 * share((double)s->position_accepted[i], (double)s->position_verified[i]));
@@ -234,14 +235,14 @@ static void add_lengths(const struct stats_view *view, struct text_buffer *text)
 {
     const struct policy_statistics *s = &view->turn->speculation;
     const char *name = "lengths";
-    uint64_t most = 0, bar = view->wide ? BAR : SHORT_BAR;
+    uint64_t most = 0, bar = view->columns >= ONE_FIELD ? BAR : SHORT_BAR;
 
     for (size_t i = 0; i <= POLICY_MAX_CANDIDATES; i++)
         most = s->lengths[i] > most ? s->lengths[i] : most;
     for (size_t i = 0; most > 0 && i <= POLICY_MAX_CANDIDATES; i++) {
         if (s->lengths[i] == 0)
             continue;
-        row(view, text, name);
+        row(text, name);
         name = "";
         text_printf(text, "%2zu %-*.*s %" PRIu64, i, (int)bar,
                     (int)((s->lengths[i] * bar + most - 1) / most), "####################",
@@ -256,16 +257,16 @@ static void add_costs(const struct stats_view *view, struct text_buffer *text)
 
     if (s->passes == 0 && s->draft_seconds <= 0)
         return;
-    row(view, text, "cost a pass");
+    row(text, "cost a pass");
     text_printf(text, "draft %.1f ms,", 1000 * s->draft_seconds / passes);
     row_or_space(view, text);
     text_printf(text, "verify %.1f, rollback %.1f", 1000 * s->verify_seconds / passes,
                 1000 * s->rollback_seconds / passes);
-    row(view, text, "wasted");
+    row(text, "wasted");
     text_printf(text, "%.2f s", s->wasted_verify + s->rollback_seconds);
     row_or_space(view, text);
     text_add(text, "of rejected rows, rollback");
-    row(view, text, "fall-backs");
+    row(text, "fall-backs");
     text_printf(text, "%" PRIu64, s->fallbacks);
 }
 
@@ -275,13 +276,13 @@ static void add_memory(const struct stats_view *view, struct text_buffer *text)
 {
     const struct model_info *info = view->info;
 
-    row(view, text, "context");
+    row(text, "context");
     text_printf(text, "%" PRIu32 " of %" PRIu32 " tokens", view->position, view->n_context);
     if (view->n_context > 0)
         text_printf(text, " (%.0f%%)", 100.0 * view->position / view->n_context);
     if (info == NULL || info->file_bytes == 0)
         return;
-    row(view, text, "memory");
+    row(text, "memory");
     text_add(text, "weights ");
     text_add_bytes(text, info->packed_bytes > 0 ? info->packed_bytes : info->file_bytes);
     text_add(text, ",");
@@ -314,29 +315,29 @@ void stats_session_text(const struct stats_view *view, struct text_buffer *text)
 {
     const struct session_totals *session = view->session;
 
-    row(view, text, "answers");
+    row(text, "answers");
     text_printf(text, "%" PRIu64, session->n_answers);
-    row(view, text, "read");
+    row(text, "read");
     text_printf(text, "%" PRIu64 " tokens in %.1f s", session->n_prefilled,
                 session->prefill_seconds);
     field(view, text);
     text_printf(text, "reused %" PRIu64, session->n_cached);
-    row(view, text, "written");
+    row(text, "written");
     text_printf(text, "%" PRIu64 " tokens in %.1f s", session->n_generated,
                 session->decode_seconds);
-    row(view, text, "drafted");
+    row(text, "drafted");
     text_printf(text, "%" PRIu64 ": verified %" PRIu64 ", ignored %" PRIu64, session->proposed,
                 session->verified, session->ignored);
-    row(view, text, "accepted");
+    row(text, "accepted");
     text_printf(text, "%" PRIu64, session->accepted);
     if (session->verified > 0)
         text_printf(text, " (%.0f%% of verified)",
                     100 * share((double)session->accepted, (double)session->verified));
     field(view, text);
     text_printf(text, "rejected %" PRIu64, session->rejected);
-    row(view, text, "fall-backs");
+    row(text, "fall-backs");
     text_printf(text, "%" PRIu64, session->fallbacks);
-    row(view, text, "saved");
+    row(text, "saved");
     text_printf(text, "%.1f s est.", session->saved_seconds);
     add_memory(view, text);
 }

@@ -39,7 +39,7 @@ struct stats_view {
     const struct model_info *info; /* NULL: not known */
     uint64_t resident_bytes;       /* of the process; 0: not known */
     uint32_t position, n_context;
-    bool wide; /* columns beside each other */
+    int columns; /* room in a line */
 };
 
 /* Lines without a newline at the end; names of policies are raw. */

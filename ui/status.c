@@ -227,7 +227,10 @@ static void add_amount(struct line *line, const struct ui_status *status)
         return;
     if (status->phase == UI_PHASE_LOADING && status->total < 1000000)
         return; /* no bytes, or too few to count */
-    if (status->phase == UI_PHASE_PREFILL)
+    if (status->phase == UI_PHASE_CHECKING)
+        snprintf(text, sizeof text, "%s/%s", grouped(status->done, done),
+                 grouped(status->total, total));
+    else if (status->phase == UI_PHASE_PREFILL)
         snprintf(text, sizeof text, "%s/%s tok", grouped(status->done, done),
                  grouped(status->total, total));
     else if (status->total >= 1000000000)
@@ -269,6 +272,7 @@ static const char *phase_word(const struct ui_status *status)
     switch (status->phase) {
     case UI_PHASE_LOADING: return "loading";
     case UI_PHASE_PREFILL: return "reading";
+    case UI_PHASE_CHECKING: return "checking";
     case UI_PHASE_GENERATING: return status->thinking ? "thinking" : "answering";
     case UI_PHASE_IDLE: return "ready";
     case UI_PHASE_NO_MODEL: break;
@@ -311,8 +315,9 @@ static void add_reason(struct line *line, const struct ui_status *status, enum r
 /* The second line, or what of it goes to the end of the only one. */
 static void fill_second(struct line *line, const struct ui_status *status, bool alone)
 {
-    bool reading = status->phase == UI_PHASE_PREFILL || status->phase == UI_PHASE_LOADING;
-    bool stops = is_running(status) || status->phase == UI_PHASE_PREFILL;
+    bool cancels = status->phase == UI_PHASE_PREFILL || status->phase == UI_PHASE_CHECKING;
+    bool reading = cancels || status->phase == UI_PHASE_LOADING;
+    bool stops = is_running(status) || cancels;
     bool speculates = has_policy(status) && !reading && status->phase != UI_PHASE_NO_MODEL;
     if (speculates) {
         if (is_running(status))

@@ -159,6 +159,7 @@ enum ui_phase {
     UI_PHASE_IDLE,
     UI_PHASE_LOADING,
     UI_PHASE_PREFILL,
+    UI_PHASE_CHECKING, /* done of total comparisons */
     UI_PHASE_GENERATING,
     UI_PHASE_NO_MODEL
 };

@@ -100,6 +100,6 @@ def test_plain(binary):
     with Box(n_models=1) as box, box.chat(binary, "--plain", ready="I am guide") as chat:
         chat.wait("real0.gguf")
         chat.say("hello")
-        chat.wait("tokens per second")
+        chat.wait("first after")
         chat.say("/quit")
         assert chat.finish() == 0

@@ -161,3 +161,16 @@ def test_plain(binary):
         chat.wait("error:")
         chat.say("/quit")
         assert chat.finish() == 0
+
+
+def test_the_draft_model_is_opened_inside_a_request(binary):
+    """guide with its own draft: switched to in the chat, and compared."""
+    with Chat(binary, None, "--temperature", "0", environment={"BANTER_GUIDE": GUIDE},
+              ready="ready") as chat:
+        chat.say("/policy speculative")
+        chat.wait("The decode policy is speculative.")
+        chat.say("how do I choose a system prompt?")
+        chat.wait(re.compile("ready .*t/s"))
+        assert "draft model" not in chat.row(0), chat.picture()
+        chat.say("/stats")
+        chat.wait(re.compile(r"draft: drafted \d+, verified \d+, accepted [1-9]"))

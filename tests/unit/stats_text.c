@@ -63,7 +63,7 @@ static void assert_line(const char *text, const char *name, const char *words)
 {
     char line[160];
 
-    snprintf(line, sizeof line, "%-13s %s", name, words);
+    snprintf(line, sizeof line, "%-11s %s", name, words);
     if (strstr(text, line) == NULL)
         fail_msg("no line \"%s\" in\n%s", line, text);
 }
@@ -77,7 +77,7 @@ static struct stats_view view_of(const struct engine_statistics *turn,
                                .session = session,
                                .position = 512,
                                .n_context = 4096,
-                               .wide = true};
+                               .columns = 76};
 }
 
 static void an_answer_in_words(void **state)
@@ -126,15 +126,17 @@ static void a_small_screen_cuts_nothing(void **state)
                               .kv_bytes_per_token = 123456};
     struct text_buffer text = {0};
 
-    view.wide = false;
     view.info = &info;
     view.resident_bytes = 6123456789;
-    stats_turn_text(&view, &text);
-    for (const char *at = text_string(&text); *at != '\0';) {
-        size_t length = strcspn(at, "\n");
-        if (length > 39)
-            fail_msg("%.*s", (int)length, at);
-        at += length + (at[length] == '\n');
+    for (view.columns = 39; view.columns <= 80; view.columns++) {
+        text_clear(&text);
+        stats_turn_text(&view, &text);
+        for (const char *at = text_string(&text); *at != '\0';) {
+            size_t length = strcspn(at, "\n");
+            if (length > (size_t)view.columns)
+                fail_msg("%d: %.*s", view.columns, (int)length, at);
+            at += length + (at[length] == '\n');
+        }
     }
     text_release(&text);
 }
