@@ -140,13 +140,15 @@ static void write_verdict(const struct comparison *comparison, struct output *ou
         output_printf(output, "\nB over A: ");
         write_estimate(output, "median", &comparison->ratio.median);
         write_estimate(output, ", mean", &comparison->ratio.mean);
-        output_printf(output, ", %zu %s\n", comparison->ratio.n,
-                      comparison->over_rounds ? "rounds" : "prompts");
+        output_printf(output, ", %zu %s%s\n", comparison->ratio.n,
+                      comparison->over_rounds ? "round" : "prompt",
+                      comparison->ratio.n == 1 ? "" : "s");
     } else {
         output_printf(output, "\nB over A: not known, no answer has two tokens\n");
     }
-    output_printf(output, "identical: %zu of %zu pairs of answers\n", comparison->n_identical,
-                  comparison->n_answers);
+    output_printf(output, "identical: %zu of %zu pairs of answers%s\n", comparison->n_identical,
+                  comparison->n_answers,
+                  comparison->cancelled ? "; stopped before the end" : "");
 }
 
 void comparison_write_table(const struct comparison *comparison,
