@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "engine/engine.h"
 #include "engine/run/script.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
@@ -27,10 +28,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
         next = script.answers[i].first + script.answers[i].count;
         assert(next <= script.n_steps);
     }
-    for (size_t i = 0; i < script.n_steps; i++)
-        if (script.steps[i].kind == SCRIPT_TEXT || script.steps[i].kind == SCRIPT_THINK)
-            assert(script.steps[i].bytes[script.steps[i].n_bytes] == '\0' &&
-                   script.steps[i].repeat > 0);
+    for (size_t i = 0; i < script.n_steps; i++) {
+        const struct script_step *step = &script.steps[i];
+        if (step->kind == SCRIPT_TEXT || step->kind == SCRIPT_THINK)
+            assert(step->bytes[step->n_bytes] == '\0' && step->repeat > 0);
+        if (step->kind == SCRIPT_STATE)
+            assert(step->bytes[step->n_bytes] == '\0' && step->number <= POLICY_COOLDOWN);
+        if (step->kind == SCRIPT_SOURCE)
+            assert(step->number < POLICY_SOURCE_COUNT && step->percent <= 100);
+        assert(step->lane == SCRIPT_ALL_LANES || step->lane < ENGINE_MAX_LANES);
+    }
+    for (size_t i = 0; i < script.n_checks; i++)
+        assert(script.checks[i].text != NULL);
     script_release(&script);
     return 0;
 }
