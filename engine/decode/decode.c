@@ -128,31 +128,8 @@ static bool ends_answer(struct run *run, int32_t id)
 
 /* A pass ------------------------------------------------------------------------------- */
 
-struct rows {
-    float *logits;
-    uint32_t n;          /* the pending token and candidates */
-    uint32_t n_consumed; /* rows that lead to the last token given */
-    uint32_t n_accepted, n_emitted;
-    bool rejected;
-    bool dropped; /* the proposal ends here, whatever is left of it */
-};
-
-static void count_candidate(struct decode *decode, bool accepted)
-{
-    const struct proposal *proposal = &decode->proposal;
-    struct policy_statistics *s = &decode->statistics;
-    struct policy_count *count = &s->by_source[proposal->source];
-
-    s->position_verified[proposal->at]++;
-    if (accepted) {
-        s->accepted++;
-        count->accepted++;
-        s->position_accepted[proposal->at]++;
-    }
-}
-
 /* What a row's choice is to the proposal; false: nothing behind it is valid. */
-static bool compare(struct run *run, struct rows *rows, int32_t id, bool is_pass)
+static bool compare(struct run *run, struct decode_rows *rows, int32_t id, bool is_pass)
 {
     struct decode *decode = run->decode;
     struct proposal *proposal = &decode->proposal;
@@ -165,7 +142,7 @@ static bool compare(struct run *run, struct rows *rows, int32_t id, bool is_pass
         return false;
     }
     rows->rejected = id != proposal->ids[proposal->at];
-    count_candidate(decode, !rows->rejected);
+    cycle_count(decode, !rows->rejected);
     if (rows->rejected) {
         decode->statistics.corrections++;
         return false;
@@ -176,7 +153,7 @@ static bool compare(struct run *run, struct rows *rows, int32_t id, bool is_pass
 }
 
 /* Choose at every row while candidates are right. */
-static enum status take_rows(struct run *run, struct rows *rows, bool *more)
+static enum status take_rows(struct run *run, struct decode_rows *rows, bool *more)
 {
     const uint32_t first = position_of(run) + (rows->n > 1 ? 1 : 0);
     const bool is_pass =
@@ -235,7 +212,7 @@ static uint32_t limit_of(const struct run *run)
  * The pending token and candidates through the target.  A verify that fails commits nothing: the
  * plain step that follows tells whether the text itself is at fault.
  */
-static enum status pass(struct run *run, uint32_t n_candidates, struct rows *rows,
+static enum status pass(struct run *run, uint32_t n_candidates, struct decode_rows *rows,
                         bool *was_cancelled)
 {
     struct decode *decode = run->decode;
@@ -248,7 +225,7 @@ static enum status pass(struct run *run, uint32_t n_candidates, struct rows *row
     if (n_candidates > 0) {
         tokens[0] = run->pending;
         memcpy(tokens + 1, proposal->ids + proposal->at, n_candidates * sizeof *tokens);
-        *rows = (struct rows){.logits = decode->rows, .n = n_candidates + 1};
+        *rows = (struct decode_rows){.logits = decode->rows, .n = n_candidates + 1};
         status = target->verify(target->context, tokens, rows->n, rows->logits,
                                 run->generation->cancel, run->error);
         *was_cancelled = status == STATUS_CANCELLED;
@@ -260,84 +237,12 @@ static enum status pass(struct run *run, uint32_t n_candidates, struct rows *row
         run->cycle.told.source = POLICY_SOURCE_NONE;
         snprintf(run->cycle.reason, sizeof run->cycle.reason, "a verify failed");
     }
-    *rows = (struct rows){.logits = decode->logits, .n = 1};
+    *rows = (struct decode_rows){.logits = decode->logits, .n = 1};
     return target->consume(target->context, &run->pending, 1, rows->logits, NULL, run->error);
 }
 
-/* Figures of a cycle -------------------------------------------------------------------- */
-
-static void count_plain_step(struct decode *decode, double seconds)
-{
-    enum { RECENT = 5 }; /* the newest step weighs a fifth */
-    struct policy_statistics *s = &decode->statistics;
-
-    s->plain_seconds += seconds;
-    s->plain_step =
-        s->plain_step == 0 ? seconds : s->plain_step + (seconds - s->plain_step) / RECENT;
-    s->plain_steps++;
-    s->plain_age = 0;
-}
-
-static void count_verified(struct decode *decode, enum policy_source source,
-                           const struct rows *rows, uint32_t n_verified)
-{
-    struct policy_statistics *s = &decode->statistics;
-
-    s->passes++;
-    s->pass_tokens += rows->n_emitted;
-    s->plain_age += rows->n_emitted;
-    s->verified += n_verified;
-    s->rejected += n_verified - rows->n_accepted;
-    s->by_source[source].verified += n_verified;
-}
-
-static void tell(struct run *run, const struct rows *rows, uint32_t n_verified, double seconds,
-                 double rollback)
-{
-    struct decode *decode = run->decode;
-    struct policy_statistics *s = &decode->statistics;
-    struct policy_cycle *told = &run->cycle.told;
-    const bool is_plain = n_verified == 0;
-
-    told->emitted = rows->n_emitted;
-    told->accepted = rows->n_accepted;
-    told->verified += n_verified;
-    told->rollback_seconds = rollback;
-    *(is_plain ? &told->plain_seconds : &told->verify_seconds) = seconds;
-    if (!told->decision)
-        told->decision = is_plain ? "plain" : "verify";
-    told->reason = run->cycle.reason;
-    s->cycles++;
-    s->state = told->state;
-    memcpy(s->reason, run->cycle.reason, sizeof s->reason);
-    s->draft_seconds += told->draft_seconds;
-    s->rollback_seconds += rollback;
-    if (is_plain) {
-        count_plain_step(decode, seconds);
-    } else {
-        count_verified(decode, told->source, rows, n_verified);
-        s->verify_seconds += seconds;
-        s->wasted_verify += seconds * (rows->n - rows->n_consumed) / rows->n;
-    }
-    if (decode->trace)
-        decode->trace(decode->trace_context, told);
-}
-
-/* auto's account, also for a later switch to it; what the draft cost is in it already. */
-static void book(struct run *run, const struct rows *rows, uint32_t n_rows, double seconds)
-{
-    struct decode *decode = run->decode;
-
-    if (n_rows == 0)
-        auto_policy_plain(&decode->automatic, seconds);
-    else
-        auto_policy_verified(&decode->automatic, run->cycle.told.source, n_rows,
-                             rows->n_accepted < n_rows ? rows->n_accepted : n_rows,
-                             rows->n_emitted, seconds);
-}
-
 /* The proposal is done with when it failed, is used up, or no longer fits the text. */
-static void settle(struct run *run, const struct rows *rows)
+static void settle(struct run *run, const struct decode_rows *rows)
 {
     const struct proposal *proposal = &run->decode->proposal;
 
@@ -353,7 +258,7 @@ static enum status make_cycle(struct run *run, bool *more)
     const uint32_t limit = limit_of(run);
     uint32_t n_candidates, n_compared;
     bool was_cancelled, is_serial;
-    struct rows rows;
+    struct decode_rows rows;
     double begin, middle, end;
     enum status status;
 
@@ -361,12 +266,8 @@ static enum status make_cycle(struct run *run, bool *more)
     run->choosing = 0;
     decode->statistics.cooldown = 0;
     proposals_switch(decode);
-    if (proposals_next(decode, run->generation, limit, &run->cycle, run->error) != STATUS_OK) {
-        error_clear(run->error);
-        proposals_disable(decode);
-        decode->proposal.n = decode->proposal.at = 0;
-        snprintf(run->cycle.reason, sizeof run->cycle.reason, "the draft failed");
-    }
+    if (proposals_next(decode, run->generation, limit, &run->cycle, run->error) != STATUS_OK)
+        proposals_fail(decode, &run->cycle, run->error);
     n_candidates = candidate_rows(run, limit);
     is_serial = n_candidates == 0 && decode->proposal.at < decode->proposal.n;
     begin = decode_now(decode);
@@ -394,9 +295,9 @@ static enum status make_cycle(struct run *run, bool *more)
     /* A candidate that a known choice was compared with counts as verified, without a row. */
     n_compared = rows.n_accepted + (rows.rejected ? 1 : 0);
     n_compared = n_compared > n_candidates ? n_compared : n_candidates;
-    book(run, &rows, n_candidates, middle - begin + run->choosing + end);
-    tell(run, &rows, is_serial && n_compared == 0 ? 1 : n_compared,
-         middle - begin + run->choosing, end);
+    cycle_book(decode, &run->cycle, &rows, n_candidates, middle - begin + run->choosing + end);
+    cycle_tell(decode, &run->cycle, &rows, is_serial && n_compared == 0 ? 1 : n_compared,
+               middle - begin + run->choosing, end);
     settle(run, &rows);
     if (n_candidates == 0 && !is_serial && rows.n_emitted > 0)
         proposals_cool(decode);
@@ -522,6 +423,11 @@ void decode_set(struct decode *decode, const struct policy_settings *settings)
 {
     decode->next = *settings;
     decode->switches = true;
+}
+
+double decode_now(const struct decode *decode)
+{
+    return decode->virtual_seconds + (decode->clock ? decode->clock(decode->clock_context) : 0);
 }
 
 void decode_release(struct decode *decode)

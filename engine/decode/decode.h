@@ -73,6 +73,8 @@ enum status decode_init(struct decode *out, const struct policy_settings *settin
 /* Checked settings, from the next pass on. */
 void decode_set(struct decode *decode, const struct policy_settings *settings);
 void decode_release(struct decode *decode);
+/* Seconds by the clock, with those that a scripted draft would have taken. */
+double decode_now(const struct decode *decode);
 
 /*
  * Choose token after token; logits (decode_parts.logits) are those behind the target's last token.

@@ -3,18 +3,11 @@
  */
 #include "engine/decode/proposals.h"
 
-#include "engine/decode/risk_gate.h"
+#include "engine/decode/sources.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 static const uint32_t OFF_FOR_GOOD = UINT32_MAX;
-
-double decode_now(const struct decode *decode)
-{
-    return decode->virtual_seconds + (decode->clock ? decode->clock(decode->clock_context) : 0);
-}
 
 static void reset_schedule(struct decode *decode)
 {
@@ -52,10 +45,23 @@ void proposals_switch(struct decode *decode)
     reset_schedule(decode);
 }
 
-static void switch_off(struct decode *decode, enum policy_source source)
+void proposals_switch_off(struct decode *decode, enum policy_source source)
 {
     decode->cooldown[source] =
         decode->settings.decay > 0 ? decode->settings.decay : OFF_FOR_GOOD;
+    decode->statistics.fallbacks++;
+}
+
+void proposals_fail(struct decode *decode, struct decode_cycle *cycle, struct error *error)
+{
+    const enum policy_source source = decode->proposal.source;
+
+    cycle_say(cycle, POLICY_FALLBACK, "%s failed: %.70s", policy_source_name(source),
+              error->what);
+    cycle->told.source = POLICY_SOURCE_NONE;
+    error_clear(error);
+    decode->proposal = (struct proposal){.n = 0};
+    decode->cooldown[source] = OFF_FOR_GOOD;
     decode->statistics.fallbacks++;
 }
 
@@ -73,237 +79,6 @@ void proposals_cool(struct decode *decode)
             reset_schedule(decode);
 }
 
-__attribute__((format(printf, 3, 4))) static void say(struct decode_cycle *cycle,
-                                                      enum policy_state state,
-                                                      const char *format, ...)
-{
-    va_list arguments;
-
-    cycle->told.state = state;
-    va_start(arguments, format);
-    vsnprintf(cycle->reason, sizeof cycle->reason, format, arguments);
-    va_end(arguments);
-}
-
-/* Asking the sources -------------------------------------------------------------------- */
-
-struct asking {
-    struct decode *decode;
-    const struct generation *generation;
-    struct decode_cycle *cycle;
-    uint32_t limit;
-};
-
-static struct proposal_request request_for(const struct asking *asking, uint32_t n_wanted)
-{
-    const struct decode *decode = asking->decode;
-
-    return (struct proposal_request){
-        .text = decode->index.tokens,
-        .n_text = decode->index.n_tokens,
-        .n_wanted = n_wanted,
-        .sampler = decode->sampler,
-        .sampling = &asking->generation->sampling,
-        .noise_seed = asking->generation->noise_seed,
-        .ignore_stop = asking->generation->ignore_stop,
-        .cancel = asking->generation->cancel,
-    };
-}
-
-/* Candidates from a stop token on would not be shown. */
-static uint32_t before_stop(const struct asking *asking, const int32_t *ids, uint32_t n)
-{
-    const struct decode_target *target = &asking->decode->target;
-
-    for (uint32_t i = 0; i < n && !asking->generation->ignore_stop; i++)
-        if (target->is_stop(target->context, ids[i]))
-            return i;
-    return n;
-}
-
-static void ask_ngram(const struct asking *asking)
-{
-    struct decode *decode = asking->decode;
-    const struct policy_settings *s = &decode->settings;
-    const struct ngram_search search = {
-        .gamma = s->ngram.gamma < asking->limit ? s->ngram.gamma : asking->limit,
-        .min = s->ngram.min,
-        .max = s->ngram.max,
-        .min_candidates = s->ngram.min_candidates,
-        .recursive = s->ngram.recursive,
-    };
-    struct proposal *proposal = &decode->proposal;
-    const struct ngram_match match = ngram_index_find(&decode->index, &search, proposal->ids);
-    const uint32_t n = before_stop(asking, proposal->ids, match.n);
-    const char *risk;
-
-    if (n == 0)
-        return;
-    if (s->ngram.corridor &&
-        !corridor_holds(proposal->ids, n, match.length,
-                        &(struct corridor){s->ngram.corridor_min_size,
-                                           s->ngram.corridor_match_length,
-                                           s->ngram.corridor_lag4, s->ngram.corridor_lag8,
-                                           s->ngram.corridor_entropy})) {
-        say(asking->cycle, POLICY_GATED, "ngram: %u candidates that nothing speaks for", n);
-        return;
-    }
-    risk = s->ngram.risk_gate ? risk_of(proposal->ids, n, match.length, s->ngram.risk_min_size,
-                                        s->ngram.risk_tightened)
-                              : NULL;
-    if (risk) {
-        switch_off(decode, POLICY_SOURCE_NGRAM);
-        say(asking->cycle, POLICY_GATED, "ngram: %s", risk);
-        return;
-    }
-    proposal->n = n;
-    proposal->stage = s->ngram.stage_min > 0 && n >= s->ngram.stage_min ? s->ngram.stage : n;
-    say(asking->cycle, POLICY_DRAFTING, "ngram: %u tokens seen before", match.length);
-}
-
-static int32_t wrong_token(const struct decode *decode, int32_t right)
-{
-    const struct decode_target *target = &decode->target;
-    int32_t id = right;
-
-    do
-        id = (int32_t)(((uint32_t)id + 1) % target->n_vocab);
-    while (id != right && target->is_stop(target->context, id));
-    return id;
-}
-
-/* The draft of benches: what will be said, but for the candidates that are to be wrong. */
-static void ask_script(const struct asking *asking, uint32_t wanted)
-{
-    struct decode *decode = asking->decode;
-    struct proposal *proposal = &decode->proposal;
-    const struct policy_script *script = decode->script;
-    uint32_t n = 0;
-
-    wanted = wanted < asking->limit ? wanted : asking->limit;
-    for (uint32_t at = decode->index.n_tokens; n < wanted && at >= script->first_position &&
-                                               at - script->first_position < script->n_tokens;
-         at++) {
-        int32_t id = script->tokens[at - script->first_position];
-        if (sampling_noise(script->seed, at, 0) >= script->acceptance)
-            id = wrong_token(decode, id);
-        proposal->ids[n++] = id;
-    }
-    decode->virtual_seconds += n * script->seconds_per_token;
-    proposal->n = proposal->stage = before_stop(asking, proposal->ids, n);
-    if (proposal->n > 0)
-        say(asking->cycle, POLICY_DRAFTING, "scripted draft: gamma %u", wanted);
-    else
-        say(asking->cycle, POLICY_PLAIN, "the scripted draft has nothing to propose");
-}
-
-static enum status ask_draft(const struct asking *asking, uint32_t wanted, struct error *error)
-{
-    struct decode *decode = asking->decode;
-    struct proposal *proposal = &decode->proposal;
-    const struct proposal_request request =
-        request_for(asking, wanted < asking->limit ? wanted : asking->limit);
-    bool early;
-    const enum status status = draft_source_propose(&decode->draft, &request,
-                                                    decode->settings.speculative.early_reject,
-                                                    proposal->ids, &proposal->n, &early, error);
-
-    proposal->stage = proposal->n;
-    if (early) {
-        struct policy_count *count = &decode->statistics.by_source[POLICY_SOURCE_DRAFT];
-        decode->statistics.early_rejected++;
-        decode->statistics.proposed++;
-        decode->statistics.verified++;
-        decode->statistics.rejected++;
-        decode->statistics.position_verified[0]++;
-        count->proposed++;
-        count->verified++;
-        asking->cycle->told.source = POLICY_SOURCE_DRAFT;
-        asking->cycle->told.proposed = 1;
-        asking->cycle->told.verified = 1;
-        asking->cycle->told.decision = "early reject";
-        say(asking->cycle, POLICY_DRAFTING, "the draft missed the pending token");
-        proposal->source = POLICY_SOURCE_DRAFT;
-        auto_policy_missed(&decode->automatic, POLICY_SOURCE_DRAFT);
-        proposals_settle(decode, 0, true);
-    } else if (proposal->n > 0) {
-        say(asking->cycle, POLICY_DRAFTING, "draft: gamma %u", request.n_wanted);
-    } else if (status == STATUS_OK) {
-        say(asking->cycle, POLICY_PLAIN, "the draft has nothing to propose");
-    }
-    return status;
-}
-
-static enum status ask_mtp(const struct asking *asking, uint32_t wanted, struct error *error)
-{
-    struct decode *decode = asking->decode;
-    const struct decode_target *target = &decode->target;
-    struct proposal *proposal = &decode->proposal;
-    const struct proposal_request request =
-        request_for(asking, wanted < asking->limit ? wanted : asking->limit);
-    bool unsure;
-    const enum status status = mtp_source_propose(
-        &decode->mtp, &request, decode->settings.mtp.min_margin, target->is_stop,
-        target->context, proposal->ids, &proposal->n, &unsure, error);
-
-    proposal->stage = proposal->n;
-    if (unsure) {
-        switch_off(decode, POLICY_SOURCE_MTP);
-        say(asking->cycle, POLICY_GATED, "mtp: the first candidate is hardly ahead");
-    } else if (proposal->n > 0) {
-        say(asking->cycle, POLICY_DRAFTING, "mtp: %u", request.n_wanted);
-    }
-    return status;
-}
-
-/* Candidates that the block may draft now; 0: it may not. */
-static uint32_t mtp_wanted(const struct asking *asking)
-{
-    const struct policy_settings *s = &asking->decode->settings;
-
-    if (asking->limit + 1 < s->mtp.min_remaining)
-        return 0;
-    return asking->decode->mtp.grown ? s->mtp.gamma : s->mtp.stage;
-}
-
-enum { NEARLY_THERE = 2 }; /* tokens for a draft to read that count as part of a proposal */
-
-static uint32_t missing_of_draft(struct decode *decode)
-{
-    return decode->script ? 0
-                          : draft_source_missing(&decode->draft, decode->index.tokens,
-                                                 decode->index.n_tokens);
-}
-
-static enum status ask(const struct asking *asking, enum policy_source source, uint32_t wanted,
-                       struct error *error)
-{
-    struct decode *decode = asking->decode;
-    const bool reads = source == POLICY_SOURCE_DRAFT && missing_of_draft(decode) > NEARLY_THERE;
-    const double begin = decode_now(decode);
-    double seconds;
-    enum status status = STATUS_OK;
-
-    asking->decode->proposal = (struct proposal){.source = source};
-    switch (source) {
-    case POLICY_SOURCE_NGRAM: ask_ngram(asking); break;
-    case POLICY_SOURCE_DRAFT:
-        if (asking->decode->script)
-            ask_script(asking, wanted);
-        else
-            status = ask_draft(asking, wanted, error);
-        break;
-    case POLICY_SOURCE_MTP: status = ask_mtp(asking, wanted, error); break;
-    default: break;
-    }
-    seconds = decode_now(decode) - begin;
-    asking->cycle->told.draft_seconds += seconds;
-    if (!reads) /* the search in the text has no cost for each candidate */
-        auto_policy_drafted(&decode->automatic, source,
-                            source == POLICY_SOURCE_NGRAM ? 0 : decode->proposal.n, seconds);
-    return status;
-}
-
 /* Policies ------------------------------------------------------------------------------ */
 
 static void explain_cooling(struct decode *decode, struct decode_cycle *cycle)
@@ -314,10 +89,12 @@ static void explain_cooling(struct decode *decode, struct decode_cycle *cycle)
             continue;
         decode->statistics.cooldown = decode->cooldown[s];
         if (decode->cooldown[s] == OFF_FOR_GOOD)
-            say(cycle, POLICY_FALLBACK, "%s is off for this answer", policy_source_name(s));
+            cycle_say(cycle, POLICY_FALLBACK, "%s is off for this answer",
+                      policy_source_name(s));
         else
-            say(cycle, s == POLICY_SOURCE_DRAFT ? POLICY_FALLBACK : POLICY_COOLDOWN,
-                "%s again after %u plain tokens", policy_source_name(s), decode->cooldown[s]);
+            cycle_say(cycle, s == POLICY_SOURCE_DRAFT ? POLICY_FALLBACK : POLICY_COOLDOWN,
+                      "%s again after %u plain tokens", policy_source_name(s),
+                      decode->cooldown[s]);
         return;
     }
 }
@@ -334,10 +111,10 @@ static enum status ask_in_order(const struct asking *asking, struct error *error
         if (!decode->is_there[s] || decode->cooldown[s] > 0)
             continue;
         if (s == POLICY_SOURCE_MTP)
-            wanted = mtp_wanted(asking);
+            wanted = sources_mtp_wanted(asking);
         if (wanted == 0)
             continue;
-        status = ask(asking, s, wanted, error);
+        status = sources_ask(asking, s, wanted, error);
         if (decode->proposal.n > 0 || asking->cycle->told.decision != NULL)
             break;
     }
@@ -386,9 +163,10 @@ static enum status survey_draft(const struct asking *asking, uint32_t most[POLIC
 
     if (!may_ask(decode, POLICY_SOURCE_DRAFT))
         return STATUS_OK;
-    missing = missing_of_draft(decode);
+    missing = sources_missing(decode);
     if (!decode->script && !draft_source_has_room(&decode->draft, decode->index.n_tokens))
         return STATUS_OK;
+    decode->proposal = (struct proposal){.source = POLICY_SOURCE_DRAFT};
     if (missing > NEARLY_THERE)
         return read_slice(asking, missing, most[POLICY_SOURCE_MTP], error);
     most[POLICY_SOURCE_DRAFT] = decode->settings.speculative.max_gamma;
@@ -402,14 +180,14 @@ static enum status survey(const struct asking *asking, uint32_t most[POLICY_SOUR
     struct decode *decode = asking->decode;
     enum status status;
 
-    if (may_ask(decode, POLICY_SOURCE_MTP) && mtp_wanted(asking) > 0)
+    if (may_ask(decode, POLICY_SOURCE_MTP) && sources_mtp_wanted(asking) > 0)
         most[POLICY_SOURCE_MTP] = decode->settings.mtp.gamma;
     status = survey_draft(asking, most, error);
     for (int s = 0; s < POLICY_SOURCE_COUNT; s++)
         if (most[s] > asking->limit)
             most[s] = asking->limit;
     if (status == STATUS_OK && may_ask(decode, POLICY_SOURCE_NGRAM)) {
-        status = ask(asking, POLICY_SOURCE_NGRAM, 0, error);
+        status = sources_ask(asking, POLICY_SOURCE_NGRAM, 0, error);
         most[POLICY_SOURCE_NGRAM] = decode->proposal.n;
     }
     return status;
@@ -428,13 +206,13 @@ static enum status ask_what_pays(const struct asking *asking, struct error *erro
     if (choice.source == POLICY_SOURCE_NGRAM) {
         decode->proposal.n = decode->proposal.stage = choice.n;
     } else if (choice.source != POLICY_SOURCE_NONE) {
-        status = ask(asking, choice.source, choice.n, error);
+        status = sources_ask(asking, choice.source, choice.n, error);
     } else {
         decode->proposal.n = 0;
     }
     if (decode->proposal.n > 0 || choice.source == POLICY_SOURCE_NONE) {
         if (asking->cycle->told.state != POLICY_GATED || choice.state != POLICY_PLAIN)
-            say(asking->cycle, choice.state, "%s", decode->automatic.reason);
+            cycle_say(asking->cycle, choice.state, "%s", decode->automatic.reason);
     }
     return status;
 }
@@ -461,12 +239,13 @@ enum status proposals_next(struct decode *decode, const struct generation *gener
     enum status status;
 
     if (decode->settings.kind == POLICY_GREEDY) {
-        say(cycle, POLICY_PLAIN, "greedy");
+        cycle_say(cycle, POLICY_PLAIN, "greedy");
         return STATUS_OK;
     }
-    say(cycle, POLICY_PLAIN, "nothing to propose");
+    cycle_say(cycle, POLICY_PLAIN, "nothing to propose");
     if (proposal->at < proposal->n) {
-        say(cycle, POLICY_DRAFTING, "%s: the next stage", policy_source_name(proposal->source));
+        cycle_say(cycle, POLICY_DRAFTING, "%s: the next stage",
+                  policy_source_name(proposal->source));
         cycle->told.source = proposal->source;
         return STATUS_OK;
     }
@@ -518,7 +297,7 @@ static void shrink(struct decode *decode)
     decode->growth_allowed = false;
     decode->gamma = decode->gamma > 1 ? decode->gamma / 2 : 1;
     if (s->speculative.fallback && decode->gamma <= s->speculative.fallback_gamma)
-        switch_off(decode, POLICY_SOURCE_DRAFT);
+        proposals_switch_off(decode, POLICY_SOURCE_DRAFT);
 }
 
 void proposals_settle(struct decode *decode, uint32_t n_accepted, bool rejected)
@@ -535,7 +314,7 @@ void proposals_settle(struct decode *decode, uint32_t n_accepted, bool rejected)
     switch (proposal->source) {
     case POLICY_SOURCE_NGRAM:
         if (rejected && s->ngram.disable_after_reject)
-            switch_off(decode, POLICY_SOURCE_NGRAM);
+            proposals_switch_off(decode, POLICY_SOURCE_NGRAM);
         break;
     case POLICY_SOURCE_DRAFT:
         if (rejected)
@@ -546,7 +325,7 @@ void proposals_settle(struct decode *decode, uint32_t n_accepted, bool rejected)
     case POLICY_SOURCE_MTP:
         decode->mtp.grown = full;
         if (rejected && s->mtp.disable_after_reject)
-            switch_off(decode, POLICY_SOURCE_MTP);
+            proposals_switch_off(decode, POLICY_SOURCE_MTP);
         break;
     default: break;
     }

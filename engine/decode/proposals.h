@@ -4,13 +4,7 @@
 #ifndef ENGINE_DECODE_PROPOSALS_H
 #define ENGINE_DECODE_PROPOSALS_H
 
-#include "engine/decode/decode.h"
-
-/* One pass, as it is being made. */
-struct decode_cycle {
-    struct policy_cycle told;
-    char reason[96];
-};
+#include "engine/decode/cycle.h"
 
 /* A generation begins: the text is in the index, sources are on. */
 void proposals_begin(struct decode *decode);
@@ -26,8 +20,11 @@ void proposals_settle(struct decode *decode, uint32_t n_accepted, bool rejected)
 void proposals_cool(struct decode *decode);
 /* The settings that were asked for take effect, if there are any. */
 void proposals_switch(struct decode *decode);
+/* Off for `decay` plain tokens, or for good. */
+void proposals_switch_off(struct decode *decode, enum policy_source source);
+/* The source that was asked failed: off for this generation, and the error is said. */
+void proposals_fail(struct decode *decode, struct decode_cycle *cycle, struct error *error);
 /* No source any more in this generation. */
 void proposals_disable(struct decode *decode);
-double decode_now(const struct decode *decode);
 
 #endif

@@ -25,12 +25,13 @@ struct fake {
     uint64_t hash, marked_hash;
     uint32_t marked;
     bool is_marked;
-    uint32_t stop_at;    /* position where the stop token is favoured; 0: nowhere */
-    uint32_t miss_from;  /* a draft: positions from here on ... */
-    uint32_t miss_every; /* ... of these parts (of 100) are wrong */
-    uint32_t period;     /* 0, or: wrong in every other stretch of that many positions */
-    uint32_t cancel_in;  /* verifies until one is cancelled; 0: never */
-    uint32_t fail_in;    /* verifies until one fails; 0: never */
+    uint32_t stop_at;      /* position where the stop token is favoured; 0: nowhere */
+    uint32_t miss_from;    /* a draft: positions from here on ... */
+    uint32_t miss_every;   /* ... of these parts (of 100) are wrong */
+    uint32_t period;       /* 0, or: wrong in every other stretch of that many positions */
+    uint32_t cancel_in;    /* verifies until one is cancelled; 0: never */
+    uint32_t fail_in;      /* verifies until one fails; 0: never */
+    uint32_t fail_step_in; /* the same of steps */
     struct fake_clock *clock;
     double step_seconds, row_seconds; /* of a pass: the first row, each further one */
     uint32_t dear_from, dear_for; /* positions of a stretch where further rows cost dear_rows */
@@ -129,6 +130,8 @@ static inline enum status fake_consume(void *context, const int32_t *tokens, uin
 
     if (cancel && atomic_load(cancel))
         return error_set(error, STATUS_CANCELLED, "stopped");
+    if (fake->fail_step_in > 0 && --fake->fail_step_in == 0)
+        return error_set(error, STATUS_FAILED, "not a number");
     if (n > fake->n_context - fake->n)
         return error_set(error, STATUS_CONTEXT_FULL, "full");
     if (fake->is_marked && fake->n + n - fake->marked > FAKE_REACH)

@@ -92,7 +92,7 @@ static void count_cycle(void *context, const struct policy_cycle *cycle)
 struct setting {
     struct policy_settings policy;
     uint32_t draft_misses; /* of 100 */
-    uint32_t cancel_in, fail_in;
+    uint32_t cancel_in, fail_in, draft_fail_in;
 };
 
 /* The whole state is that of the tokens consumed, and these are prompt and answer. */
@@ -163,6 +163,7 @@ static void generate(const struct setting *setting, const struct sampling *sampl
                            .row_seconds = 0.1};
     draft = (struct fake){.stop_at = scene->stop_at,
                           .miss_every = setting->draft_misses,
+                          .fail_step_in = setting->draft_fail_in,
                           .clock = &clock,
                           .step_seconds = 0.1,
                           .row_seconds = 0.02};
@@ -389,6 +390,8 @@ static void any_settings_say_what_plain_says(void **state)
                                       .draft_misses = next_random(&random) % 101};
             if (next_random(&random) % 4 == 0)
                 setting.fail_in = 1 + next_random(&random) % 9;
+            if (next_random(&random) % 4 == 0)
+                setting.draft_fail_in = 1 + next_random(&random) % 40;
             generate(&setting, sampling, &scene, &other);
             same_answer(&plain, &other, round, (size_t)i, 0);
             accepted += other.statistics.accepted;
@@ -442,6 +445,12 @@ static void failing_passes_change_nothing(void **state)
             setting.fail_in = at;
             generate(&setting, &SAMPLINGS[sampling], &scene, &other);
             same_answer(&plain, &other, at, 0, sampling);
+            setting.fail_in = 0;
+            setting.draft_fail_in = 3 * at; /* only the draft is lost */
+            generate(&setting, &SAMPLINGS[sampling], &scene, &other);
+            same_answer(&plain, &other, at, 1, sampling);
+            assert_int_equal(other.statistics.fallbacks, 1);
+            setting.draft_fail_in = 0;
         }
     }
 }
