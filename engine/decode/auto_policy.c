@@ -16,9 +16,11 @@ enum {
 };
 static const double RECENT = 0.2;         /* weight of the newest cost */
 static const double OUTLIER = 2;          /* a cost counts as at most this many of its kind */
-static const double EVIDENCE_FADE = 0.97; /* for each pass */
-static const double FORGOTTEN = 0.2;      /* trust below which a cost counts as not known */
-static const double PRIOR_WEIGHT = 2;
+static const double EVIDENCE_FADE = 0.98; /* for each pass */
+static const double WORTHWHILE = 1.05;    /* times plain, by expectation, at least */
+static const double HOPE = 0.25;     /* plain steps of a row or a candidate, not measured */
+static const double FORGOTTEN = 0.2; /* trust below which a cost counts as not known */
+static const double PRIOR_WEIGHT = 1.5;
 static const double PRIOR[POLICY_SOURCE_COUNT] = {0, 0.8, 0.7, 0.7};
 
 void auto_policy_init(struct auto_policy *policy)
@@ -37,6 +39,8 @@ void auto_policy_set(struct auto_policy *policy, bool is_on, double budget, uint
 
 void auto_policy_begin(struct auto_policy *policy)
 {
+    if (policy->account < 0)
+        policy->account = 0;
     policy->lost = 0;
     policy->n_tokens = 0;
 }
@@ -72,8 +76,10 @@ static double verify_cost(const struct auto_policy *policy, uint32_t n, double *
     double low, high;
 
     if (cost[n].n > 0) {
+        const double hope = policy->plain.mean * (1 + HOPE * n);
         *most = cost[n].high;
-        return cost[n].mean;
+        /* A first measurement that was bad may be the machine's fault. */
+        return cost[n].n > 1 || cost[n].mean < hope ? cost[n].mean : hope;
     }
     while (below > 0 && cost[below].n == 0)
         below--;
@@ -86,8 +92,8 @@ static double verify_cost(const struct auto_policy *policy, uint32_t n, double *
         return low + (high - low) * (n - below) / (above - below);
     }
     *most = (below > 0 ? cost[below].high : low) + (n - below) * policy->plain.mean;
-    if (below == 0) /* nothing is known: hope for a quarter of a step */
-        return low + 0.25 * n * policy->plain.mean;
+    if (below == 0) /* nothing is known */
+        return low + HOPE * n * policy->plain.mean;
     high = low > policy->plain.mean ? low - policy->plain.mean : 0;
     return low + high * (n - below) / below;
 }
@@ -103,7 +109,7 @@ static double draft_cost(const struct auto_policy *policy, enum policy_source so
         return 0;
     }
     *most = n * (cost->n > 0 ? cost->high : policy->plain.mean);
-    return n * (cost->n > 0 ? cost->mean : 0.25 * policy->plain.mean);
+    return n * (cost->n > 0 ? cost->mean : HOPE * policy->plain.mean);
 }
 
 /* Tokens that come out of passes over 1 .. n candidates. */
@@ -158,7 +164,7 @@ static struct auto_choice explain(struct auto_policy *policy, const struct searc
     if (search->choice.source != POLICY_SOURCE_NONE)
         snprintf(policy->reason, sizeof policy->reason, "%s of %u: %.2fx expected",
                  policy_source_name(search->choice.source), search->choice.n, search->rate);
-    else if (search->best > 1)
+    else if (search->best > WORTHWHILE)
         snprintf(policy->reason, sizeof policy->reason,
                  "saving for a trial: %.2f of the %.2f steps that it may lose",
                  means(policy) / step, search->shortage / step);
@@ -172,7 +178,8 @@ static struct auto_choice explain(struct auto_policy *policy, const struct searc
 struct auto_choice auto_policy_choose(struct auto_policy *policy,
                                       const uint32_t most[POLICY_SOURCE_COUNT])
 {
-    struct search search = {.choice = {POLICY_SOURCE_NONE, 0, POLICY_PLAIN}, .rate = 1};
+    struct search search = {.choice = {POLICY_SOURCE_NONE, 0, POLICY_PLAIN},
+                            .rate = WORTHWHILE};
     bool anything = false;
 
     if (policy->plain.n < FIRST_PLAIN || policy->since_plain >= REMEASURE) {
@@ -187,7 +194,7 @@ struct auto_choice auto_policy_choose(struct auto_policy *policy,
         anything = anything || most[s] > 0;
     }
     if (search.choice.source == POLICY_SOURCE_NONE && anything)
-        search.choice.state = search.best > 1 ? POLICY_PROBING : POLICY_GATED;
+        search.choice.state = search.best > WORTHWHILE ? POLICY_PROBING : POLICY_GATED;
     return explain(policy, &search, anything);
 }
 
@@ -213,14 +220,16 @@ uint32_t auto_policy_may_read(const struct auto_policy *policy, uint32_t n_missi
                               uint32_t n_without)
 {
     enum { LOOK_AHEAD = 8 };
-    double each = policy->plain.mean, rate, rival = 1, trial, ignored, n;
+    double each = policy->plain.mean, rate, rival = WORTHWHILE, rate_without = 0, trial,
+           ignored, n;
 
     if (policy->plain.n < FIRST_PLAIN)
         return 0;
     rate = best_rate(policy, POLICY_SOURCE_DRAFT, LOOK_AHEAD, &trial);
     if (n_without > 0)
-        rival = best_rate(policy, POLICY_SOURCE_MTP, n_without, &ignored);
-    if (rate <= 1 || rate <= rival || means(policy) <= trial)
+        rate_without = best_rate(policy, POLICY_SOURCE_MTP, n_without, &ignored);
+    rival = rate_without > rival ? rate_without : rival;
+    if (rate <= rival || means(policy) <= trial)
         return 0;
     if (policy->read.n > 0)
         each = policy->read.high;
@@ -269,19 +278,21 @@ static void enter(struct auto_policy *policy, uint32_t n_tokens, double seconds)
 }
 
 /*
- * What of a cost is its own, and not that of a machine that was held up.  At first it is expected
- * to be `expected` at most.
+ * A cost is measured, and what of it is charged is returned: not what a machine that was held up
+ * once has added.  At first it is expected to be `expected` at most.
  */
-static double charge(struct auto_policy *policy, const struct measured_cost *cost,
-                     double expected, double seconds)
+static double charge(struct auto_policy *policy, struct measured_cost *cost, double expected,
+                     double seconds)
 {
     const bool is_known = cost->n > 0 || cost->high > expected; /* or forgotten, but dear */
     const double ceiling = OUTLIER * (is_known ? cost->high : expected);
-
     const bool once = policy->since_excess >= FORGIVE_AFTER;
 
-    if (seconds <= ceiling)
+    if (seconds <= ceiling) {
+        measure(cost, seconds);
         return seconds;
+    }
+    measure(cost, ceiling);
     policy->since_excess = 0;
     return once ? ceiling : seconds;
 }
@@ -302,7 +313,6 @@ void auto_policy_drafted(struct auto_policy *policy, enum policy_source source, 
 {
     if (n > 0) {
         seconds = n * charge(policy, &policy->draft[source], policy->plain.mean, seconds / n);
-        measure(&policy->draft[source], seconds / n);
     }
     enter(policy, 0, seconds);
 }
@@ -320,7 +330,6 @@ void auto_policy_verified(struct auto_policy *policy, enum policy_source source,
                           uint32_t n_accepted, uint32_t n_tokens, double seconds)
 {
     seconds = charge(policy, &policy->verify[n], (n + 1) * policy->plain.mean, seconds);
-    measure(&policy->verify[n], seconds);
     policy->since_plain += n_tokens;
     policy->since_excess += n_tokens;
     enter(policy, n_tokens, seconds);
@@ -338,7 +347,6 @@ void auto_policy_read(struct auto_policy *policy, uint32_t n_tokens, double seco
     if (n_tokens > 0) {
         seconds =
             n_tokens * charge(policy, &policy->read, policy->plain.mean, seconds / n_tokens);
-        measure(&policy->read, seconds / n_tokens);
     }
     enter(policy, 0, seconds);
 }

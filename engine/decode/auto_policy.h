@@ -1,17 +1,18 @@
 /*
  * auto_policy.h - what pays, from measured costs, on an account
  *
- * The account holds, in seconds, a share (the budget, 3 %) of what plain decoding of all tokens
- * so far would have taken, plus what speculation has earned, less what it has lost; reading that a
- * draft has to catch up with counts as lost.  It goes on from answer to answer, so that short ones
- * gain as well, but an answer may not lose more than its own share; one that is shorter than
- * AUTO_ANSWER tokens counts as that long.  A pass is tried only when both cover the case that
- * nothing is accepted, by an estimate that is at least its cost.  So neither a conversation nor a
- * long answer is slower than plain by more than the budget and the error of one estimate.
+ * The account holds, in seconds, a share (the budget, 3 %) of what plain decoding of all tokens so
+ * far would have taken, plus what speculation has earned, less what it has lost; reading that a
+ * draft has to catch up with counts as lost.  What it has goes on from answer to answer, so that
+ * short ones gain as well; what it owes ends with the answer.  But an answer may not lose more than
+ * its own share; one that is shorter than AUTO_ANSWER tokens counts as that long.  A pass is tried
+ * only when both cover the case that nothing is accepted, by an estimate that is at least its
+ * cost.  So no answer is slower than plain by more than the budget and the error of one estimate.
  *
  * Among the passes that are covered, the one with the most tokens a second by expectation wins.
- * Everything that was measured fades and is forgotten, so that a source that failed is tried again.  A machine that
- * is held up once in a while is forgiven: the excess of a single pass is not charged.
+ * Everything that was measured fades and is forgotten, so that a source that failed is tried
+ * again.  A machine that is held up once in a while is forgiven: the excess of a single pass is
+ * not charged.
  */
 #ifndef ENGINE_DECODE_AUTO_POLICY_H
 #define ENGINE_DECODE_AUTO_POLICY_H
