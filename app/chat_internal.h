@@ -1,17 +1,18 @@
 /*
  * chat_internal.h - the running chat, shared by the files that make it up
  *
- *   chat.c      life cycle; sending, stopping, queueing, asking again
- *   loop.c      the one poll(): keys, engine events, signals
- *   bridge.c    engine events become blocks and status
+ *   chat.c             life cycle; lines that were typed, and the queue of those that wait
+ *   chat_request.c     asking, stopping, asking again
  *   chat_policy.c      the chosen decode policy
  *   chat_statistics.c  what /stats and the panel show
  *   chat_variants.c    /best, /keep
  *   compare*.c         two ways side by side: /ab, /abx
- *   commands.c  the table of commands, completion; command_*.c hold the handlers
- *   welcome.c   the first words on the screen
- *   plain.c     the loop without a screen
- *   editor.c    the external editor
+ *   loop.c             the one poll(): keys, engine events, signals
+ *   bridge.c           engine events become blocks and status
+ *   commands.c         the table of commands, completion; command_*.c hold the handlers
+ *   welcome.c          the first words on the screen
+ *   plain.c            the loop without a screen
+ *   editor.c           the external editor
  *
  * At most one request runs in the engine; what is typed meanwhile waits in the queue.
  * Thread: the main thread, for everything here.
@@ -48,6 +49,7 @@ struct chat_statistics {
     double next_sample; /* chat_clock() */
     struct session_totals session;
     bool panel_of_session;
+    double next_panel; /* chat_clock(); while it runs the panel is not made anew before */
 };
 
 /* Answers of /best, in the last exchange. */
@@ -119,6 +121,8 @@ void chat_new(struct chat *chat);
  * conversation's) and thinking mode count for this answer only.
  */
 void chat_regenerate(struct chat *chat, const struct answer_settings *settings);
+/* Ask for one more answer to the last question. */
+void chat_ask(struct chat *chat, const struct answer_settings *settings);
 /* Show an answer that is over, as the last one. */
 void chat_show_answer(struct chat *chat, const struct answer *answer);
 /* A request is queued (its id is chat->request): the screen is busy with it from now on. */

@@ -7,6 +7,8 @@
 
 #include "app/chat_internal.h"
 
+#define PANEL_SECONDS 0.1 /* nobody reads numbers faster */
+
 void chat_statistics_begin(struct chat *chat, const char *policy)
 {
     struct chat_statistics *statistics = &chat->statistics;
@@ -185,8 +187,13 @@ void chat_panel_toggle(struct chat *chat)
 
 void chat_panel_update(struct chat *chat)
 {
-    if (chat->display.ui != NULL && ui_panel_open(chat->display.ui))
-        show_panel(chat);
+    double now = chat_clock(chat);
+
+    if (chat->display.ui == NULL || !ui_panel_open(chat->display.ui) ||
+        (chat->statistics.live && now < chat->statistics.next_panel))
+        return;
+    chat->statistics.next_panel = now + PANEL_SECONDS;
+    show_panel(chat);
 }
 
 void chat_panel_key(struct chat *chat, int key)

@@ -270,7 +270,7 @@ static void help_row(struct text_buffer *text, bool wide, const char *name, cons
     if (text->n_bytes > 0)
         text_add(text, "\n");
     if (wide)
-        text_printf(text, "%-24s %s", name, words);
+        text_printf(text, "%-26s %s", name, words);
     else
         text_printf(text, "%s\n  %s", name, words);
 }
