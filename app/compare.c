@@ -62,7 +62,7 @@ static void start(struct chat *chat, const struct compare_plan *plan)
     struct comparison *comparison = app_resize(NULL, 1, sizeof *comparison);
     struct answer_settings settings = chat_answer_settings(chat);
 
-    settings.variant = (uint32_t)conversation_last(&chat->conversation)->n_answers;
+    settings.variant = exchange_next_variant(conversation_last(&chat->conversation));
     if (settings.system != NULL)
         settings.system = app_copy(settings.system, strlen(settings.system));
     *comparison = (struct comparison){.plan = *plan, .settings = settings};

@@ -75,15 +75,25 @@ static struct answer *add_answer(struct exchange *exchange, const struct answer 
     return &exchange->answers[exchange->n_answers++];
 }
 
+uint32_t exchange_next_variant(const struct exchange *exchange)
+{
+    uint32_t next = 0;
+
+    for (size_t i = 0; i < exchange->n_answers; i++) {
+        if (exchange->answers[i].settings.variant >= next)
+            next = exchange->answers[i].settings.variant + 1;
+    }
+    return next;
+}
+
 struct answer *exchange_begin(struct exchange *exchange, const struct answer_settings *settings)
 {
-    struct answer *answer =
-        add_answer(exchange, &(struct answer){.settings = *settings, .end = ANSWER_RUNNING});
+    struct answer answer = {.settings = *settings, .end = ANSWER_RUNNING};
 
-    answer->settings.variant = (uint32_t)exchange->n_answers - 1;
+    answer.settings.variant = exchange_next_variant(exchange);
     if (settings->system != NULL)
-        answer->settings.system = app_copy(settings->system, strlen(settings->system));
-    return answer;
+        answer.settings.system = app_copy(settings->system, strlen(settings->system));
+    return add_answer(exchange, &answer);
 }
 
 struct answer *exchange_adopt(struct exchange *exchange, struct answer *answer)

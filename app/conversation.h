@@ -75,11 +75,13 @@ void conversation_take_back(struct conversation *conversation);
 /* The last exchange, or NULL. */
 struct exchange *conversation_last(const struct conversation *conversation);
 /*
- * A new answer of an exchange, which counts from now on: its variant number is the number of
- * answers before it.  The settings' system prompt is copied.  Several may run at once.
+ * A new answer of an exchange, which counts from now on: its variant number is the next one.  The
+ * settings' system prompt is copied.  Several may run at once.
  */
 struct answer *exchange_begin(struct exchange *exchange,
                               const struct answer_settings *settings);
+/* The variant number that no answer has: one above the highest. */
+uint32_t exchange_next_variant(const struct exchange *exchange);
 /* The answer that counts, or NULL. */
 struct answer *exchange_answer(const struct exchange *exchange);
 void answer_add(struct answer *answer, enum chat_part part, const char *bytes, size_t n_bytes,
