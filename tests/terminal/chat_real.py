@@ -28,7 +28,7 @@ def prompt_ids(chat, command="/prompt"):
 
 def test_first_conversation(binary):
     for rows, columns in ((24, 80), (12, 40)):
-        with Chat(binary, None, "--model", TINY, "--max-tokens", "400", rows=rows, columns=columns,
+        with Chat(binary, None, "--model", TINY, "--seed", "7", "--max-tokens", "400", rows=rows, columns=columns,
                   ready="ready") as chat:
             chat.say("hello")
             chat.wait(re.compile(r"t/s"))
@@ -145,8 +145,8 @@ def test_a_file_that_is_cut_while_in_use(binary):
     with Home() as home:
         copy = os.path.join(home.path, "copy.gguf")
         shutil.copy(TINY, copy)
-        with Chat(binary, None, "--model", copy, "--cpu", "reference", home=home,
-                  ready="ready") as chat:
+        with Chat(binary, None, "--model", copy, "--cpu", "reference", "--seed", "7",
+                  home=home, ready="ready") as chat:
             before = fresh_stty()
             chat.say("hello")
             chat.wait(re.compile(r"(ready|answering) .*[\d,.]+ ?t/s"))
