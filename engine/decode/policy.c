@@ -147,7 +147,7 @@ enum status policy_set_draft(struct policy *policy, struct session *draft, struc
         return status;
     draft_source_release(&decode->draft);
     decode->draft = source;
-    decode->is_there[POLICY_SOURCE_DRAFT] = draft != NULL;
+    decode->is_there[POLICY_SOURCE_DRAFT] = draft || decode->script;
     policy->parts = parts;
     return STATUS_OK;
 }

@@ -225,6 +225,83 @@ static void guide_agrees(void **state)
     model_close(&model);
 }
 
+/* Another policy every few tokens, from inside the sink: mtp and the draft join where they are. */
+struct switching {
+    struct answer answer;
+    struct policy *policy;
+    uint64_t by_source[POLICY_SOURCE_COUNT];
+};
+
+static bool collect_and_switch(void *context, int32_t id, const int32_t **forced,
+                               size_t *n_forced)
+{
+    static const enum policy_kind kinds[] = {POLICY_GREEDY, POLICY_MTP, POLICY_SPECULATIVE,
+                                             POLICY_NGRAM,  POLICY_MTP, POLICY_AUTO};
+    struct switching *switching = context;
+    struct policy_settings settings;
+    struct error error = {0};
+
+    collect(&switching->answer, id, forced, n_forced);
+    switching->by_source[policy_token_source(switching->policy)]++;
+    if (switching->answer.n % 6 == 0) {
+        settings = policy_defaults(kinds[switching->answer.n / 6 % 6]);
+        settings.mtp.min_margin = 0;
+        check(policy_set(switching->policy, &settings, &error), &error);
+    }
+    return true;
+}
+
+static void switches_change_nothing(void **state)
+{
+    const struct session_options options = {.n_threads = 2, .n_context = 256};
+    struct model *model = open_path("config/models/guide.gguf", kernel_level_best());
+    struct model *draft_model =
+        open_path("config/models/guide-draft.gguf", kernel_level_best());
+    struct session *session = open_session(model, &options);
+    struct session *draft = open_session(draft_model, &options);
+    const struct policy_settings settings = policy_defaults(POLICY_GREEDY);
+    const struct policy_parts parts = {.session = session, .draft = draft};
+    uint64_t by_source[POLICY_SOURCE_COUNT] = {0};
+
+    (void)state;
+    for (size_t s = 0; s < N_SAMPLINGS; s++) {
+        struct switching switching = {.answer = {.n = 0}};
+        struct snapshot *wanted = NULL, *end = NULL;
+        struct generation generation = {.sampling = SAMPLINGS[s],
+                                        .noise_seed = 6,
+                                        .max_tokens = N_TOKENS,
+                                        .ignore_stop = true,
+                                        .sink = collect_and_switch,
+                                        .context = &switching};
+        struct generation_result result;
+        struct error error = {0};
+        struct answer plain;
+        int32_t prompt[N_PROMPT];
+
+        for (int i = 0; i < N_PROMPT; i++)
+            prompt[i] = 20 + i % 9;
+        generate(session, NULL, SAMPLINGS[s], &plain, &wanted);
+        session_reset(session);
+        check(policy_new(&switching.policy, &settings, &parts, &error), &error);
+        generation.policy = switching.policy;
+        check(session_generate(session, prompt, N_PROMPT, &generation, NULL, &result, &error),
+              &error);
+        check(session_snapshot(session, &end, &error), &error);
+        assert_memory_equal(plain.ids, switching.answer.ids, sizeof plain.ids);
+        assert_true(snapshot_equal(wanted, end));
+        for (int i = 0; i < POLICY_SOURCE_COUNT; i++)
+            by_source[i] += switching.by_source[i];
+        snapshot_free(&wanted);
+        snapshot_free(&end);
+        policy_free(&switching.policy);
+    }
+    assert_true(by_source[POLICY_SOURCE_MTP] > 0 && by_source[POLICY_SOURCE_DRAFT] > 0);
+    session_free(&draft);
+    session_free(&session);
+    model_close(&draft_model);
+    model_close(&model);
+}
+
 static void what_does_not_fit_is_refused(void **state)
 {
     struct model *model = open_model("tinyA-q8_0", kernel_level_best());
@@ -261,6 +338,7 @@ int main(void)
         cmocka_unit_test(a_rejection_at_any_row_leaves_no_trace),
         cmocka_unit_test(golden_models_agree),
         cmocka_unit_test(guide_agrees),
+        cmocka_unit_test(switches_change_nothing),
         cmocka_unit_test(what_does_not_fit_is_refused),
     };
     return cmocka_run_group_tests_name("decode_law", tests, NULL, NULL);
