@@ -291,28 +291,15 @@ static void close_all(struct chat *chat)
     close(chat->signal_fd);
 }
 
-/* What the settings name and that can be wrong: told before the screen is taken. */
-static int read_settings(struct chat *chat)
-{
-    struct config_error problem;
-    struct error error;
-
-    if (!chat_read_policy(chat, &problem)) {
-        report_config_errors(&problem, 1, 1);
-        return STATUS_CONFIG;
-    }
-    if (trace_open(&chat->trace, config_values(chat->store)->trace, &error) != STATUS_OK)
-        return report_error(&error);
-    return STATUS_OK;
-}
-
 int chat_main(struct config_store *store, const struct chat_start *start)
 {
     struct chat chat = {.store = store, .start = start};
-    int code = read_settings(&chat);
+    struct error error;
 
-    if (code != STATUS_OK)
-        return code;
+    chat_begin_policy(&chat);
+    /* Told before the screen is taken. */
+    if (trace_open(&chat.trace, config_values(store)->trace, &error) != STATUS_OK)
+        return report_error(&error);
 
     chat.signal_fd = signals_open();
     if (chat.signal_fd < 0) {

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 struct config_store;
+struct policy_file;
 
 struct chat_start {
     const char *model_path;  /* NULL: the screen opens without a model */
@@ -17,6 +18,7 @@ struct chat_start {
     const char *keys_path;   /* scripted keys (--keys FILE); NULL: none */
     bool plain;              /* --plain: lines instead of a screen */
     bool built_in;           /* the model is the small one that comes with banter */
+    const struct policy_file *policy; /* the decode policy to begin with */
 };
 
 /*

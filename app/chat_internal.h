@@ -162,8 +162,8 @@ void bridge_drain(struct chat *chat);
 enum ui_mark mark_of(enum policy_source source);
 
 /* chat_policy.c */
-/* The policy of the settings; false: *error says what is wrong, and the chosen one stays. */
-bool chat_read_policy(struct chat *chat, struct config_error *error);
+/* The policy that the program was started with. */
+void chat_begin_policy(struct chat *chat);
 /* A policy by name; false: an error was shown. */
 bool chat_find_policy(struct chat *chat, const char *name, struct named_policy *policy);
 /* Choose it, also for the running answer; false: an error was shown and the chosen one stays. */

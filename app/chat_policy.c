@@ -12,31 +12,30 @@
 #include "app/policies.h"
 #include "app/trace.h"
 
-/* A policy by name; false: *error says what is wrong. */
-static bool read_policy(const char *name, struct named_policy *policy,
-                        struct config_error *error)
+/* What an answer keeps of a policy. */
+static struct named_policy named(const struct policy_file *file)
 {
-    struct policy_file file;
+    struct named_policy policy = {.settings = file->settings};
 
-    if (!policies_read(name, &file, error))
-        return false;
-    snprintf(policy->name, sizeof policy->name, "%s", file.name);
-    policy->settings = file.settings;
-    return true;
+    snprintf(policy.name, sizeof policy.name, "%s", file->name);
+    return policy;
 }
 
-bool chat_read_policy(struct chat *chat, struct config_error *error)
+void chat_begin_policy(struct chat *chat)
 {
-    return read_policy(config_values(chat->store)->policy, &chat->policy, error);
+    chat->policy = named(chat->start->policy);
 }
 
 bool chat_find_policy(struct chat *chat, const char *name, struct named_policy *policy)
 {
     struct config_error error;
+    struct policy_file file;
     char text[768];
 
-    if (read_policy(name, policy, &error))
+    if (policies_read(name, &file, &error)) {
+        *policy = named(&file);
         return true;
+    }
     display_say(&chat->display, UI_BLOCK_ERROR, "%s",
                 config_error_text(&error, text, sizeof text));
     return false;

@@ -6,6 +6,7 @@
 
 #include "app/builtin_model.h"
 #include "app/chat.h"
+#include "app/policies.h"
 #include "app/subcommands.h"
 #include "config/config.h"
 
@@ -29,6 +30,13 @@ int subcommand_chat(struct invocation *invocation)
     if (values[FLAG_OUTPUT] != NULL || values[FLAG_RAW] != NULL)
         return usage_error(invocation, "--%s is for one answer: give a prompt with -p",
                            values[FLAG_OUTPUT] != NULL ? "output" : "raw");
+    struct policy_file policy;
+    const char *draft;
+    code = invocation_policy(invocation, &policy);
+    if (code == 0 && engine == NULL)
+        code = invocation_draft(invocation, &policy, &draft);
+    if (code != 0)
+        return code;
     struct model_choice choice = model_choice(invocation->store);
     const struct chat_start start = {
         .model_path = engine != NULL ? NULL : choice.path,
@@ -36,6 +44,7 @@ int subcommand_chat(struct invocation *invocation)
         .script_path = engine != NULL ? engine + 7 : NULL,
         .keys_path = values[FLAG_KEYS_FILE],
         .plain = values[FLAG_PLAIN] != NULL,
+        .policy = &policy,
     };
     return chat_main(invocation->store, &start);
 }

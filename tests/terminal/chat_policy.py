@@ -62,6 +62,15 @@ def test_a_wrong_file_at_the_start(binary):
             assert re.search(r"bad\.yaml:3:\d+", unwrapped(chat)), chat.picture()
 
 
+def test_a_wrong_name_at_the_start(binary):
+    with Chat(binary, GREETING, "--policy", "gredy", ready=None) as chat:
+        assert chat.finish() == 2
+        assert 'did you mean "greedy"?' in chat.text and not chat.alternate
+    with Chat(binary, None, "--model", GUIDE, "--policy", "speculative", ready=None) as chat:
+        assert chat.finish() == 2
+        assert "--draft-model" in unwrapped(chat) and not chat.alternate
+
+
 def test_menu(binary):
     for rows, columns in ((24, 80), (12, 40)):
         with Chat(binary, GREETING, rows=rows, columns=columns) as chat:
