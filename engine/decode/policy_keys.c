@@ -129,6 +129,12 @@ static void *field(struct policy_settings *settings, const struct policy_key *ke
     return (char *)settings + key->offset;
 }
 
+static const void *value_of(const struct policy_settings *settings,
+                            const struct policy_key *key)
+{
+    return (const char *)settings + key->offset;
+}
+
 /* Values from text ---------------------------------------------------------------------- */
 
 static enum status refuse(const struct policy_key *key, const char *value, struct error *error)
@@ -279,18 +285,18 @@ const char *policy_get_key(const struct policy_settings *settings, const char *n
                            char *buffer, size_t n_bytes)
 {
     const struct policy_key *key = find_key(name);
-    const char *bytes = (const char *)settings + (key ? key->offset : 0);
+    const void *value = key ? value_of(settings, key) : NULL;
 
     if (!key)
         snprintf(buffer, n_bytes, "%s", "");
     else if (key->type == POLICY_VALUE_NAME)
         show_name(settings, key, buffer, n_bytes);
     else if (key->type == POLICY_VALUE_FLAG)
-        snprintf(buffer, n_bytes, "%s", *(const bool *)bytes ? "true" : "false");
+        snprintf(buffer, n_bytes, "%s", *(const bool *)value ? "true" : "false");
     else if (key->type == POLICY_VALUE_COUNT)
-        snprintf(buffer, n_bytes, "%u", *(const uint32_t *)bytes);
+        snprintf(buffer, n_bytes, "%u", *(const uint32_t *)value);
     else
-        snprintf(buffer, n_bytes, "%g", *(const double *)bytes);
+        snprintf(buffer, n_bytes, "%g", *(const double *)value);
     return buffer;
 }
 
@@ -318,7 +324,7 @@ static enum status check_sources(const struct policy_settings *settings, struct 
 static enum status check_range(const struct policy_settings *settings,
                                const struct policy_key *key, struct error *error)
 {
-    const char *bytes = (const char *)settings + key->offset;
+    const void *bytes = value_of(settings, key);
     const double value =
         key->type == POLICY_VALUE_COUNT ? *(const uint32_t *)bytes : *(const double *)bytes;
 
