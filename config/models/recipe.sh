@@ -20,7 +20,7 @@ guide_training='--steps 2400 --batch 4096 --micro 1024 --learning-rate 2e-3 --wa
     --checkpoint-interval 100 --held-out-interval 200'
 # Then once more, with the boundary among the others: what it should not answer, and what it should.
 guide_seed=2
-guide_tuning='--steps 280 --batch 4096 --micro 1024 --learning-rate 6e-4 --warmup 20
+guide_tuning='--steps 700 --batch 4096 --micro 1024 --learning-rate 1e-3 --warmup 20
     --checkpoint-interval 100 --held-out-interval 140'
 
 draft_shape='--layers 4 --mtp 0 --embedding 96 --ffn 192 --heads 4 --kv-heads 2 --head-dim 32
