@@ -53,7 +53,7 @@ struct comparison {
     struct compare_side sides[2];
     bool running;
     uint32_t n_wanted; /* rounds, when what runs is over */
-    bool turned; /* the request's first lane is the second side */
+    bool turned;       /* the request's first lane is the second side */
     struct compare_verdict verdict;
     char tokens[2][48];
 };
