@@ -18,6 +18,9 @@ static const double RECENT = 0.2;         /* weight of the newest cost */
 static const double OUTLIER = 2;          /* a cost counts as at most this many of its kind */
 static const double EVIDENCE_FADE = 0.98; /* for each pass */
 static const double WORTHWHILE = 1.05;    /* times plain, by expectation, at least */
+static const double SECOND_ROW = 0.5;     /* plain steps that it costs at most, not measured */
+/* A draft model as dear as the model; a block is one layer and the head. */
+static const double DEAREST[POLICY_SOURCE_COUNT] = {0, 0, 1, 0.5};
 static const double HOPE = 0.25;     /* plain steps of a row or a candidate, not measured */
 static const double FORGOTTEN = 0.2; /* trust below which a cost counts as not known */
 static const double PRIOR_WEIGHT = 1.5;
@@ -92,13 +95,16 @@ static double verify_cost(const struct auto_policy *policy, uint32_t n, double *
         return low + (high - low) * (n - below) / (above - below);
     }
     *most = (below > 0 ? cost[below].high : low) + (n - below) * policy->plain.mean;
-    if (below == 0) /* nothing is known */
+    if (below == 0) { /* nothing is known; one row more shares the weights with the first */
+        if (n == 1)
+            *most = low + SECOND_ROW * policy->plain.mean;
         return low + HOPE * n * policy->plain.mean;
+    }
     high = low > policy->plain.mean ? low - policy->plain.mean : 0;
     return low + high * (n - below) / below;
 }
 
-/* Of n candidates; a source that was never measured is as dear as the model at most. */
+/* Of n candidates; a source that was never measured is as dear as DEAREST says at most. */
 static double draft_cost(const struct auto_policy *policy, enum policy_source source,
                          uint32_t n, double *most)
 {
@@ -108,7 +114,7 @@ static double draft_cost(const struct auto_policy *policy, enum policy_source so
         *most = 0; /* it was found already */
         return 0;
     }
-    *most = n * (cost->n > 0 ? cost->high : policy->plain.mean);
+    *most = n * (cost->n > 0 ? cost->high : policy->plain.mean * DEAREST[source]);
     return n * (cost->n > 0 ? cost->mean : HOPE * policy->plain.mean);
 }
 
