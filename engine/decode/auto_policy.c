@@ -19,6 +19,7 @@ static const double OUTLIER = 2;          /* a cost counts as at most this many 
 static const double EVIDENCE_FADE = 0.98; /* for each pass */
 static const double WORTHWHILE = 1.05;    /* times plain, by expectation, at least */
 static const double SECOND_ROW = 0.5;     /* plain steps that it costs at most, not measured */
+static const double STEEP = 3;            /* rows not measured over those that were */
 /* A draft model as dear as the model; a block is one layer and the head. */
 static const double DEAREST[POLICY_SOURCE_COUNT] = {0, 0, 1, 0.5};
 static const double HOPE = 0.25;     /* plain steps of a row or a candidate, not measured */
@@ -67,10 +68,19 @@ static void measure(struct measured_cost *cost, double seconds)
 
 /* Estimates ----------------------------------------------------------------------------- */
 
+/* What a row beyond `measured` ones costs at most: a plain step, or STEEP times what those did. */
+static double dearest_row(const struct auto_policy *policy, uint32_t measured)
+{
+    const double plain = policy->plain.mean, extra = policy->verify[measured].high - plain;
+    double each = measured > 0 ? STEEP * extra / measured : plain;
+
+    each = each > HOPE * plain ? each : HOPE * plain;
+    return each < plain ? each : plain;
+}
+
 /*
  * A pass over n candidates.  Not measured: between its neighbours by a straight line, or at
- * `*most`, what it costs at the very most: the dearer neighbour, and a whole plain step for each
- * row beyond them.
+ * `*most`, what it costs at the very most.
  */
 static double verify_cost(const struct auto_policy *policy, uint32_t n, double *most)
 {
@@ -94,7 +104,7 @@ static double verify_cost(const struct auto_policy *policy, uint32_t n, double *
         high = cost[above].mean;
         return low + (high - low) * (n - below) / (above - below);
     }
-    *most = (below > 0 ? cost[below].high : low) + (n - below) * policy->plain.mean;
+    *most = (below > 0 ? cost[below].high : low) + (n - below) * dearest_row(policy, below);
     if (below == 0) { /* nothing is known; one row more shares the weights with the first */
         if (n == 1)
             *most = low + SECOND_ROW * policy->plain.mean;
