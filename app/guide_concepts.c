@@ -173,27 +173,33 @@ static const struct guide_row rows[] = {
     {"policy/bold", WHAT, 1, "bold is an example: auto that stakes a fifth of the time.",
      "a fifth", "the policy bold",
      "the (policy bold|bold policy); bold (as a policy|); bold.yaml"},
-    {"policy/fastest", ASK, 2, "It depends on model and text; auto measures and takes what pays.",
+    {"policy/fastest", ASK, 2, "It depends on model and text; auto measures and takes what "
+     "pays.",
      "auto measures", "the fastest policy",
      "(which|what) policy (is the fastest|is fastest|is the best|should I use|should I take); "
      "(is speculation|is drafting) (always|) faster"},
-    {"policy/loss", ASK, 1, "auto may lose 3 % of the plain time at most, and stops then.", "3 %",
+    {"policy/loss", ASK, 1, "auto may lose 3 % of the plain time at most, and stops then.",
+     "3 %",
      "what auto may lose",
      "can (auto|speculation|a policy) (be slower|make it slower|lose time); how much (can auto "
      "lose|slower can auto be|does auto risk)"},
-    {"policy/switch", ASK, 1, "Yes, another policy counts from the next token on.", "next token",
+    {"policy/switch", ASK, 1, "Yes, another policy counts from the next token on.", "next "
+     "token",
      "changing the policy",
      "can I (change|switch) (the policy|policies) (during|within|in the middle of) an answer; "
      "does (/policy|a new policy) count (at once|for this answer)"},
     {"policy/vocabulary", ASK, 1, "It must have the same vocabulary as the model.",
      "same vocabulary", "what fits as a draft",
-     "(which|what) model (can be|fits as|can I take as|may be) (a|the) draft; must (a|the) draft "
+     "(which|what) model (can be|fits as|can I take as|may be) (a|the) draft; must (a|the) "
+     "draft "
      "have the same vocabulary; does any model work as a draft"},
     {"policy/verify", WHAT, 1, "Verifying reads the proposed tokens in one pass and keeps the "
      "right ones.", "in one pass", "verifying",
-     "verifying; (verification|the verifying) of (tokens|drafts); (a|the) verify pass; the cost "
+     "verifying; (verification|the verifying) of (tokens|drafts); (a|the) verify pass; the "
+     "cost "
      "of verify"},
-    {"policy/rollback", WHAT, 1, "Rollback takes the state back before tokens that were rejected.",
+    {"policy/rollback", WHAT, 1, "Rollback takes the state back before tokens that were "
+     "rejected.",
      "takes the state back", "rollback",
      "(a|the) rollback; rollback; (rolling|taking) back (tokens|the state)"},
     {"policy/gamma", WHAT, 1, "gamma is how many tokens a proposal has at most.", "at most",
@@ -212,8 +218,10 @@ static const struct guide_row rows[] = {
      "(a|the) speed-up; the (speed-up figure|gain of speculation); x1.3 (in the status line|)"},
     {"policy/estimated", WHAT, 1, "est.: estimated from plain steps that were measured.",
      "estimated", "est.", "est.; est (in the status line|); the (word|mark) est."},
-    {"policy/break-even", WHAT, 1, "Break-even: the length at which speculation only just pays.",
-     "only just pays", "break-even", "(the|) break-even; the break-even (point|length); break even"},
+    {"policy/break-even", WHAT, 1, "Break-even: the length at which speculation only just "
+     "pays.",
+     "only just pays", "break-even", "(the|) break-even; the break-even (point|length); break "
+     "even"},
     {"policy/plain", WHAT, 1, "PLAIN: one token a pass, nothing is proposed.",
      "one token a pass", "the state PLAIN",
      "PLAIN; PLAIN in the status line; the (state PLAIN|PLAIN state|word PLAIN)"},
@@ -222,22 +230,27 @@ static const struct guide_row rows[] = {
      "PROBING; PROBING in the status line; the (state PROBING|PROBING state|word PROBING)"},
     {"policy/drafting", WHAT, 1, "DRAFTING: the last pass verified proposed tokens.",
      "verified proposed tokens", "the state DRAFTING",
-     "DRAFTING; DRAFTING in the status line; the (state DRAFTING|DRAFTING state|word DRAFTING)"},
+     "DRAFTING; DRAFTING in the status line; the (state DRAFTING|DRAFTING state|word "
+     "DRAFTING)"},
     {"policy/gated", WHAT, 1, "GATED: there was a proposal; it was not worth it.",
      "not worth it", "the state GATED",
      "GATED; GATED in the status line; the (state GATED|GATED state|word GATED)"},
     {"policy/fallback", WHAT, 1, "FALLBACK: drafting failed; plain until it is tried again.",
      "until it is tried again", "the state FALLBACK",
-     "FALLBACK; FALLBACK in the status line; the (state FALLBACK|FALLBACK state|word FALLBACK); "
+     "FALLBACK; FALLBACK in the status line; the (state FALLBACK|FALLBACK state|word "
+     "FALLBACK); "
      "a fallback"},
     {"policy/cooldown", WHAT, 1, "COOLDOWN: a source of proposals rests for some plain tokens.",
      "rests", "the state COOLDOWN",
-     "COOLDOWN; COOLDOWN in the status line; the (state COOLDOWN|COOLDOWN state|word COOLDOWN)"},
+     "COOLDOWN; COOLDOWN in the status line; the (state COOLDOWN|COOLDOWN state|word "
+     "COOLDOWN)"},
     {"policy/ab-view", WHAT, 1, "The A/B view shows two answers to one prompt side by side.",
      "side by side", "the A/B view",
      "the (A/B view|split view|comparison view); an A/B (test|view|comparison); A/B"},
-    {"policy/blind", WHAT, 1, "A blind test shows two answers and says only later which is which.",
-     "only later", "blind tests", "a blind (test|comparison); (blind tests|blind mode|the blind "
+    {"policy/blind", WHAT, 1, "A blind test shows two answers and says only later which is "
+     "which.",
+     "only later", "blind tests", "a blind (test|comparison); (blind tests|blind mode|the "
+     "blind "
      "mode)"},
     {"policy/selfcheck", WHAT, 1,
      "The self-check proves here that all ways of computing give the same bytes.", "same bytes",
@@ -246,7 +259,8 @@ static const struct guide_row rows[] = {
     {"policy/trace", WHAT, 1, "A trace has one line of JSON for each pass of the model.",
      "for each pass", "traces", "a trace; (traces|trace files); a trace (file|of decoding)"},
     {"policy/lanes", WHAT, 1, "Lanes are several answers that are computed in one pass.",
-     "several answers", "lanes", "(a lane|lanes|the lanes); lanes in the bench; several sequences "
+     "several answers", "lanes", "(a lane|lanes|the lanes); lanes in the bench; several "
+     "sequences "
      "at once"},
 
     /* Words of the field. */

@@ -81,7 +81,8 @@ static const struct guide_row rows[] = {
      "(speculation|drafting); decode (plainly|without speculation)"},
     {"use/policy-auto", DO_TYPE, 2, "Type /policy auto: it takes what pays.", "/policy auto",
      "the policy that pays",
-     "(turn|switch) on (speculation|drafting|speculative decoding); let banter choose the policy; "
+     "(turn|switch) on (speculation|drafting|speculative decoding); let banter choose the "
+     "policy; "
      "(use|take) the (best|fastest) policy"},
     {"use/stats-session", DO_TYPE, 1, "Type /stats session: sums since the start.",
      "/stats session", "statistics of the session",
@@ -184,12 +185,14 @@ static const struct guide_row rows[] = {
      "folder|models folder|model directory|models)"},
     {"file/policies", GUIDE_PLACE, 2, "It is ~/.config/banter/policies.",
      "~/.config/banter/policies", "the folder of policies",
-     "the (folder|directory) (of|for|with) (policies|my policies); my (policies|policy files|own "
+     "the (folder|directory) (of|for|with) (policies|my policies); my (policies|policy "
+     "files|own "
      "policies); the policy folder"},
     {"file/own-policy", GUIDE_ACTION, 2,
      "Write NAME.yaml in ~/.config/banter/policies, then /policy NAME.",
      "~/.config/banter/policies", "a policy of your own",
-     "(write|make|add|define|create) (a policy|a new policy|my own policy|a policy file); (have|"
+     "(write|make|add|define|create) (a policy|a new policy|my own policy|a policy file); "
+     "(have|"
      "use) (a policy|policies) of my own"},
     {"file/example", GUIDE_PLACE, 2, "It is config/config.yaml.example in the source.",
      "config.yaml.example", "the example of settings",
