@@ -116,8 +116,24 @@ void chat_status_show_policy(struct chat *chat, const char *name, enum policy_so
 
 void chat_status_policy(struct chat *chat)
 {
-    chat_status_show_policy(chat, chat->policy.name, source_at_work(chat),
-                            chat->statistics.any ? &chat->statistics.turn.speculation : NULL);
+    const struct chat_statistics *statistics = &chat->statistics;
+    /* Figures of an answer by another policy would say nothing of the one that comes next. */
+    bool its_own = statistics->any &&
+                   (statistics->live || strcmp(statistics->policy, chat->policy.name) == 0);
+
+    chat_status_show_policy(chat, chat->policy.name,
+                            its_own ? source_at_work(chat) : POLICY_SOURCE_NONE,
+                            its_own ? &statistics->turn.speculation : NULL);
+}
+
+/* The source of the last answer, where its policy chooses among several. */
+static enum policy_source source_of_turn(const struct chat *chat)
+{
+    const struct chat_statistics *statistics = &chat->statistics;
+
+    if (statistics->live)
+        return source_at_work(chat);
+    return statistics->turn.policy == POLICY_AUTO ? statistics->source : POLICY_SOURCE_NONE;
 }
 
 /* Memory of this process that is resident; 0: not known. */
@@ -139,7 +155,7 @@ struct stats_view chat_stats_view(const struct chat *chat)
 
     return (struct stats_view){
         .policy = statistics->any ? statistics->policy : chat->policy.name,
-        .source = source_at_work(chat),
+        .source = source_of_turn(chat),
         .live = statistics->live,
         .turn = &statistics->turn,
         .rate_now = statistics->rate_now,

@@ -113,6 +113,23 @@ def test_switch_in_mid_answer_changes_no_byte(binary):
     assert answers[0] == answers[1], answers
 
 
+def test_figures_belong_to_their_policy(binary):
+    with Chat(binary, None, "--model", GUIDE, "--temperature", "0", "--policy", "mtp",
+              ready="ready") as chat:
+        chat.say("hello")
+        chat.wait("Ask me anything")
+        chat.wait(re.compile(r"ready  mtp .*acc"))
+        chat.say("/policy greedy")
+        chat.wait("ready  greedy")
+        chat.settle(0.05)
+        assert "acc" not in chat.text.rpartition("ready  greedy")[2], chat.picture()
+        assert "mtp again" not in chat.text, chat.picture()
+        chat.say("/stats")
+        chat.wait(re.compile(r"policy +mtp$", re.MULTILINE))     # of the answer, named once
+        chat.send("q")
+        chat.wait_gone("statistics:")
+
+
 def test_regen_with_a_policy(binary):
     with Chat(binary, None, "--model", GUIDE, "--temperature", "0", "--policy", "ngram",
               ready="ready") as chat:
