@@ -8,6 +8,7 @@
         terminal.send("C-d")
         assert terminal.finish() == 0       exit status; negative: ended by that signal
 
+The screen changes by whole frames (synchronized updates), as a person's terminal shows them.
 The bytes the program wrote are in terminal.raw.  terminal.stty() are the settings of the line,
 to compare before and after.  Nothing here sleeps for a fixed time: wait() is woken by output.
 This file holds no tests.
@@ -100,6 +101,20 @@ class Stream(pyte.ByteStream):
     events = pyte.streams.Stream.events | {"repeat_last", "scroll_up", "scroll_down"}
 
 
+FRAME_BEGIN, FRAME_END = b"\x1b[?2026h", b"\x1b[?2026l"
+
+
+def whole_frames(data):
+    """Bytes to show now and bytes to hold: a synchronized update is shown when it is complete."""
+    begin = data.rfind(FRAME_BEGIN)
+    if begin > data.rfind(FRAME_END):
+        return data[:begin], data[begin:]
+    for length in range(len(FRAME_BEGIN) - 1, 0, -1):
+        if data.endswith(FRAME_BEGIN[:length]):
+            return data[:-length], data[-length:]
+    return data, b""
+
+
 class Terminal:
     def __init__(self, command, rows=24, columns=80, environment=None, cwd=None):
         """environment: added to a small fixed one (None as a value removes a name)."""
@@ -107,6 +122,7 @@ class Terminal:
         self.screen = Screen(columns, rows)
         self.stream = Stream(self.screen)
         self.raw = bytearray()
+        self.held = b""
         self.status = None
         self.changed = threading.Condition()
         self.closed = False
@@ -152,11 +168,13 @@ class Terminal:
                 data = b""
             with self.changed:
                 if not data:
+                    self.stream.feed(self.held)
                     self.closed = True
                     self.changed.notify_all()
                     return
                 self.raw += data
-                self.stream.feed(data)
+                shown, self.held = whole_frames(self.held + data)
+                self.stream.feed(shown)
                 self.changed.notify_all()
 
     # ---- what is on the screen ---------------------------------------------------------------
