@@ -133,6 +133,24 @@ bool bench_wants_json(const struct invocation *invocation)
            (format != NULL && strcmp(format, "json") == 0);
 }
 
+int bench_print(const struct invocation *invocation, const void *work,
+                json_t *(*as_json)(const void *work),
+                void (*write_table)(const void *work, struct output *output))
+{
+    struct output output;
+
+    output_init(&output, STDOUT_FILENO, "standard output", false);
+    if (bench_wants_json(invocation)) {
+        json_t *object = as_json(work);
+
+        json_write(&output, object);
+        json_decref(object);
+    } else {
+        write_table(work, &output);
+    }
+    return output_exit_code(&output);
+}
+
 void bench_write_title(const struct bench_model *bench, struct output *output)
 {
     const struct model_info *info = model_info(bench->model);

@@ -46,6 +46,10 @@ struct paired_statistics samples_statistics(const struct samples *samples);
 void samples_release(struct samples *samples);
 
 bool bench_wants_json(const struct invocation *invocation);
+/* The result on standard output, as a table or with -o json; returns the exit code. */
+int bench_print(const struct invocation *invocation, const void *work,
+                json_t *(*as_json)(const void *work),
+                void (*write_table)(const void *work, struct output *output));
 /* "guide, 2 threads, kernels avx512", filtered; then the rest of the line. */
 void bench_write_title(const struct bench_model *bench, struct output *output);
 /* Model and threads. */

@@ -115,8 +115,9 @@ static enum status measure(struct lanes_bench *work, struct error *error)
     return status;
 }
 
-static void write_table(const struct lanes_bench *work, struct output *output)
+static void write_table(const void *context, struct output *output)
 {
+    const struct lanes_bench *work = context;
     bench_write_title(&work->bench, output);
     output_printf(output, ", %llu tokens each, behind %zu, rounds: %llu\n\n",
                   (unsigned long long)work->bench.n_tokens, work->bench.n_prompt,
@@ -133,8 +134,9 @@ static void write_table(const struct lanes_bench *work, struct output *output)
     }
 }
 
-static json_t *as_json(const struct lanes_bench *work)
+static json_t *as_json(const void *context)
 {
+    const struct lanes_bench *work = context;
     json_t *object = bench_json(&work->bench), *rows = json_array();
 
     json_put(object, "tokens", json_integer((json_int_t)work->bench.n_tokens));
@@ -168,7 +170,6 @@ int bench_lanes(const struct invocation *invocation)
 {
     struct lanes_bench work = {
         .bench = {.n_rounds = ROUNDS_DEFAULT, .n_tokens = TOKENS_DEFAULT}};
-    struct output output;
     struct error error = {0};
     int code = bench_read_flags(&work.bench, invocation, 1, TOKENS_MAX);
 
@@ -184,16 +185,8 @@ int bench_lanes(const struct invocation *invocation)
             interrupt_raise();
         code = status == STATUS_OK ? 0 : report_error(&error);
     }
-    output_init(&output, STDOUT_FILENO, "standard output", false);
-    if (code == 0 && bench_wants_json(invocation)) {
-        json_t *object = as_json(&work);
-
-        json_write(&output, object);
-        json_decref(object);
-    } else if (code == 0) {
-        write_table(&work, &output);
-    }
+    if (code == 0)
+        code = bench_print(invocation, &work, as_json, write_table);
     release(&work);
-    const int written = output_exit_code(&output);
-    return code != 0 ? code : written;
+    return code;
 }

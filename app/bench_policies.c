@@ -249,8 +249,9 @@ static bool auto_holds(const struct policies_bench *work)
     return true;
 }
 
-static void write_table(const struct policies_bench *work, struct output *output)
+static void write_table(const void *context, struct output *output)
 {
+    const struct policies_bench *work = context;
     bench_write_title(&work->bench, output);
     output_printf(output, ", %zu tokens each, rounds: %llu", work->plain.n_tokens,
                   (unsigned long long)work->bench.n_rounds);
@@ -290,8 +291,9 @@ static json_t *json_case(const struct policy_case *one)
     return object;
 }
 
-static json_t *as_json(const struct policies_bench *work)
+static json_t *as_json(const void *context)
 {
+    const struct policies_bench *work = context;
     json_t *object = bench_json(&work->bench), *cases = json_array();
 
     json_put(object, "draft_model",
@@ -365,7 +367,6 @@ int bench_policies(const struct invocation *invocation)
 {
     struct policies_bench work = {
         .bench = {.n_rounds = ROUNDS_DEFAULT, .n_tokens = TOKENS_DEFAULT}};
-    struct output output;
     struct error error = {0};
     int code = bench_read_flags(&work.bench, invocation, 2, TOKENS_MAX);
 
@@ -380,17 +381,9 @@ int bench_policies(const struct invocation *invocation)
         work.cancelled = status == STATUS_CANCELLED;
         code = status == STATUS_OK || work.cancelled ? 0 : report_error(&error);
     }
-    output_init(&output, STDOUT_FILENO, "standard output", false);
-    if (code == 0 && bench_wants_json(invocation)) {
-        json_t *object = as_json(&work);
-
-        json_write(&output, object);
-        json_decref(object);
-    } else if (code == 0) {
-        write_table(&work, &output);
-    }
+    if (code == 0)
+        code = bench_print(invocation, &work, as_json, write_table);
     release(&work);
-    const int written = output_exit_code(&output);
     interrupt_raise();
-    return code != 0 ? code : written;
+    return code;
 }

@@ -105,8 +105,9 @@ static double ms(const struct samples *samples)
     return 1e3 * samples_median(samples);
 }
 
-static void write_table(const struct verify_bench *work, struct output *output)
+static void write_table(const void *context, struct output *output)
 {
+    const struct verify_bench *work = context;
     struct text_buffer bytes = {0};
 
     bench_write_title(&work->bench, output);
@@ -161,8 +162,9 @@ static json_t *json_rows(const struct rows *rows, uint32_t n_rows)
     return object;
 }
 
-static json_t *as_json(const struct verify_bench *work)
+static json_t *as_json(const void *context)
 {
+    const struct verify_bench *work = context;
     json_t *object = bench_json(&work->bench), *rows = json_array();
     json_t *mark = json_object(), *copy = json_object();
 
@@ -205,7 +207,6 @@ int bench_verify(const struct invocation *invocation)
 {
     struct verify_bench work = {
         .bench = {.n_rounds = ROUNDS_DEFAULT, .n_tokens = POSITION_DEFAULT}};
-    struct output output;
     struct error error = {0};
     int code = bench_read_flags(&work.bench, invocation, 1, POSITION_MAX);
 
@@ -219,16 +220,8 @@ int bench_verify(const struct invocation *invocation)
             interrupt_raise();
         code = status == STATUS_OK ? 0 : report_error(&error);
     }
-    output_init(&output, STDOUT_FILENO, "standard output", false);
-    if (code == 0 && bench_wants_json(invocation)) {
-        json_t *object = as_json(&work);
-
-        json_write(&output, object);
-        json_decref(object);
-    } else if (code == 0) {
-        write_table(&work, &output);
-    }
+    if (code == 0)
+        code = bench_print(invocation, &work, as_json, write_table);
     release(&work);
-    const int written = output_exit_code(&output);
-    return code != 0 ? code : written;
+    return code;
 }

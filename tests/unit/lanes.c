@@ -351,29 +351,15 @@ static void golden_models_hold(void **state)
     check_model(open_model("tinyA-q8_0", KERNEL_LEVEL_GENERIC), false);
 }
 
-/* Three slices a head, more value heads than key heads, a convolution of two or of six taps. */
 static struct model *odd_model(uint32_t n_taps, enum kernel_level level)
 {
-    static const enum tensor_type types[] = {TENSOR_Q8_0, TENSOR_F16};
     char path[] = "/tmp/banter-lanes-XXXXXX";
     const int fd = mkstemp(path);
-    struct shape shape = plain_shape();
+    const struct shape shape = uneven_shape(n_taps);
     struct model *model;
 
     assert_true(fd >= 0);
     close(fd);
-    shape.n_layers = 3;
-    shape.n_mtp = 1;
-    shape.interval = 2;
-    shape.n_taps = n_taps;
-    shape.state_dim = 48;
-    shape.n_key_heads = 2;
-    shape.n_value_heads = 6;
-    shape.types = types;
-    shape.n_types = 2;
-    for (uint32_t i = 0; i < SHAPE_LAYERS; i++)
-        shape.recurrent[i] = (i + 1) % 2 != 0;
-    shape.recurrent[shape.n_layers] = false;
     write_model(path, &shape);
     model = open_path(path, level);
     remove(path);

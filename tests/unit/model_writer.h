@@ -66,6 +66,27 @@ static inline struct shape plain_shape(void)
     return shape;
 }
 
+/* Three slices a head, more value heads than key heads, a convolution of two and of six taps. */
+static inline struct shape uneven_shape(uint32_t n_taps)
+{
+    static const enum tensor_type types[] = {TENSOR_Q8_0, TENSOR_F16};
+    struct shape shape = plain_shape();
+
+    shape.n_layers = 3;
+    shape.n_mtp = 1;
+    shape.interval = 2;
+    shape.n_taps = n_taps;
+    shape.state_dim = 48;
+    shape.n_key_heads = 2;
+    shape.n_value_heads = 6;
+    shape.types = types;
+    shape.n_types = 2;
+    for (uint32_t i = 0; i < SHAPE_LAYERS; i++)
+        shape.recurrent[i] = (i + 1) % 2 != 0;
+    shape.recurrent[shape.n_layers] = false;
+    return shape;
+}
+
 struct planned_tensor {
     char name[64];
     enum tensor_type type;

@@ -365,32 +365,11 @@ static void golden_models_hold(void **state)
         check_model(open_model(names[i], kernel_level_best()), i == 0 ? 0 : 1 + i % 3);
 }
 
-/* Three slices a head, more value heads than key heads, a convolution of two and of six taps. */
-static struct shape odd_shape(uint32_t n_taps)
-{
-    static const enum tensor_type types[] = {TENSOR_Q8_0, TENSOR_F16};
-    struct shape shape = plain_shape();
-
-    shape.n_layers = 3;
-    shape.n_mtp = 1;
-    shape.interval = 2;
-    shape.n_taps = n_taps;
-    shape.state_dim = 48;
-    shape.n_key_heads = 2;
-    shape.n_value_heads = 6;
-    shape.types = types;
-    shape.n_types = 2;
-    for (uint32_t i = 0; i < SHAPE_LAYERS; i++)
-        shape.recurrent[i] = (i + 1) % 2 != 0;
-    shape.recurrent[shape.n_layers] = false;
-    return shape;
-}
-
 static struct model *odd_model(uint32_t n_taps, enum kernel_level level)
 {
     char path[] = "/tmp/banter-verify-XXXXXX";
     const int fd = mkstemp(path);
-    const struct shape shape = odd_shape(n_taps);
+    const struct shape shape = uneven_shape(n_taps);
     struct model *model;
 
     assert_true(fd >= 0);
