@@ -81,8 +81,7 @@ void pass_trace(struct pass *pass, const char *stage, const float *rows, size_t 
                           n_columns);
 }
 
-/* Remember the lowest row that holds an infinity or a NaN. */
-static void check_row(struct pass *pass, uint32_t row, const float *x, uint32_t n)
+void pass_check_row(struct pass *pass, uint32_t row, const float *x, uint32_t n)
 {
     uint32_t bad = 0, lowest, bits;
 
@@ -113,7 +112,7 @@ static void norm_part(struct pass *pass, const void *context, uint32_t first, ui
 
     for (uint32_t t = first; t < first + count; t++) {
         const float *x = job->x + (job->first_row + t) * job->x_stride;
-        check_row(pass, job->first_row + t, x, p->n_embd);
+        pass_check_row(pass, job->first_row + t, x, p->n_embd);
         pass->kernels->rms_norm(x, job->weight, p->n_embd, p->eps,
                                 job->out + t * job->out_stride);
     }
@@ -147,6 +146,14 @@ static void quantize_part(struct pass *pass, const void *context, uint32_t first
                             pass->scratch->activation[job->form]);
 }
 
+void quantize_rows(struct pass *pass, enum activation_form form, const float *x,
+                   size_t x_stride, uint32_t n_columns, uint32_t n_rows)
+{
+    const struct quantize_job job = {form, x, x_stride, n_columns, n_rows};
+
+    pass_run(pass, n_rows, quantize_part, &job);
+}
+
 struct projection_job {
     const struct projection *projections;
     uint32_t n_projections;
@@ -173,8 +180,6 @@ static void follow(struct pass *pass, const struct projection_job *job, uint32_t
                          out, count);
         else if (job->then == PROJECTION_GATED)
             kernels->silu_multiply(out, b->out + t * b->out_stride + first, count, out);
-        else if (job->then == PROJECTION_CHECK)
-            check_row(pass, pass->n_tokens - job->n_rows + t, out, count);
     }
 }
 
@@ -220,9 +225,8 @@ void project(struct pass *pass, const float *x, size_t x_stride, uint32_t n_rows
         const struct weight *weight = projections[i].weight;
         const enum activation_form form =
             kernels_activation_form(pass->kernels->level, weight->type);
-        struct quantize_job quantize = {form, x, x_stride, weight->n_columns, n_rows};
         if (!done[form])
-            pass_run(pass, n_rows, quantize_part, &quantize);
+            quantize_rows(pass, form, x, x_stride, weight->n_columns, n_rows);
         done[form] = true;
         if (section.n_items < group_count(weight))
             section.n_items = group_count(weight);

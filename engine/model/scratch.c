@@ -100,6 +100,8 @@ static void place_all(struct scratch *out, struct layout *layout,
     for (int form = 0; form < ACTIVATION_FORM_COUNT; form++)
         out->activation[form] =
             place(layout, activation_bytes(weights, level, form, out->max_tokens), 1);
+    out->rows = place(layout, t, sizeof *out->rows);
+    out->head = place(layout, 1, sizeof *out->head);
     place_groups(out, layout, p);
 }
 
@@ -124,6 +126,8 @@ enum status scratch_init(struct scratch *out, const struct hyperparameters *para
     out->n_bytes = layout.offset;
     layout = (struct layout){memory, 0};
     place_all(out, &layout, parameters, weights, level);
+    for (int i = 0; i < HEAD_LOCKS; i++)
+        pthread_mutex_init(&out->head->locks[i], NULL);
     rope_frequencies(parameters->n_rotary, (double)parameters->rope_base,
                      (double)parameters->rope_factor, out->frequencies);
     return STATUS_OK;
@@ -131,7 +135,10 @@ enum status scratch_init(struct scratch *out, const struct hyperparameters *para
 
 void scratch_release(struct scratch *scratch)
 {
-    if (scratch->memory)
+    if (scratch->memory) {
+        for (int i = 0; i < HEAD_LOCKS; i++)
+            pthread_mutex_destroy(&scratch->head->locks[i]);
         munmap(scratch->memory, scratch->n_bytes);
+    }
     memset(scratch, 0, sizeof *scratch);
 }
