@@ -395,6 +395,8 @@ static enum status init_sources(struct decode *out, const struct decode_parts *p
         status = draft_source_init(&out->draft, parts->draft, error);
     if (status == STATUS_OK && parts->mtp) {
         status = mtp_source_init(&out->mtp, parts->mtp, n_vocab, error);
+        if (status == STATUS_OK && parts->target->kernels)
+            out->mtp.sampler.kernels = parts->target->kernels;
         out->is_there[POLICY_SOURCE_MTP] = true;
     }
     if (status == STATUS_OK)

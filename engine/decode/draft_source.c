@@ -16,6 +16,8 @@ enum status draft_source_init(struct draft_source *out, const struct decode_targ
     status = head_rows_init(&out->head, 1, target->n_vocab, error);
     if (status == STATUS_OK)
         status = sampler_init(&out->sampler, target->n_vocab, error);
+    if (status == STATUS_OK && target->kernels)
+        out->sampler.kernels = target->kernels;
     if (status != STATUS_OK)
         draft_source_release(out);
     return status;

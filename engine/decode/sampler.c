@@ -5,6 +5,7 @@
 
 #include "engine/file/checked.h"
 #include "engine/kernels/math.h"
+#include "engine/kernels/noise.h"
 #include "engine/model/logit_order.h"
 
 #include <stdbool.h>
@@ -39,7 +40,7 @@ static void make_tables(struct sampler *sampler)
 
 enum status sampler_init(struct sampler *out, uint32_t n_vocab, struct error *error)
 {
-    *out = (struct sampler){.n_vocab = n_vocab};
+    *out = (struct sampler){.n_vocab = n_vocab, .kernels = kernels_for(KERNEL_LEVEL_GENERIC)};
     out->keys = checked_allocate(n_vocab, sizeof *out->keys);
     out->counts = checked_allocate_zeroed(n_vocab, sizeof *out->counts);
     out->seen = checked_allocate(n_vocab, sizeof *out->seen);
@@ -189,16 +190,6 @@ void sampler_ask(struct sampler *sampler, const struct sampling *sampling, const
     row->ahead = ahead;
     row->n_ahead = n_ahead;
     set_penalties(sampler, sampling);
-}
-
-/* Fill in maxima. */
-static void find_maxima(const float *logits, uint32_t n_vocab, float *maxima)
-{
-    for (uint32_t block = 0; block < head_block_count(n_vocab); block++) {
-        const uint32_t first = block * HEAD_BLOCK, left = n_vocab - first;
-        maxima[block] =
-            head_block_maximum(logits + first, left < HEAD_BLOCK ? left : HEAD_BLOCK);
-    }
 }
 
 /* The lowest id with the largest logit of all, or -1: there is none. */
@@ -373,29 +364,16 @@ static void keep_top_p(struct truncation *t, float top_p)
 
 /* Noise --------------------------------------------------------------------------------- */
 
-/*
- * Every bit of the result depends on every bit of x (a bijection: xor-shifts and odd
- * factors).
- */
-static uint64_t scramble(uint64_t x)
-{
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    return x ^ x >> 31;
-}
-
-static const uint64_t STEP = UINT64_C(0x9e3779b97f4a7c15); /* odd, bits without a pattern */
-
 /* What noise at a position has in common for all tokens. */
 static uint64_t noise_base(uint64_t noise_seed, uint32_t position)
 {
-    return scramble(noise_seed + scramble(((uint64_t)position + 1) * STEP));
+    return noise_scramble(noise_seed + noise_scramble(((uint64_t)position + 1) * NOISE_STEP));
 }
 
 /* 52 bits of the hash */
 static uint64_t noise_bits(uint64_t base, uint32_t id)
 {
-    return scramble(base + ((uint64_t)id + 1) * STEP) >> 12;
+    return noise_hash(base, id) >> 12;
 }
 
 static double to_unit(uint64_t bits)
@@ -410,7 +388,8 @@ double sampling_noise(uint64_t noise_seed, uint32_t position, int32_t id)
 
 uint64_t sampling_noise_seed(uint64_t conversation_seed, uint32_t message, uint32_t variant)
 {
-    return scramble(scramble(conversation_seed + STEP) + ((uint64_t)message << 32 | variant));
+    return noise_scramble(noise_scramble(conversation_seed + NOISE_STEP) +
+                          ((uint64_t)message << 32 | variant));
 }
 
 /* Choice -------------------------------------------------------------------------------- */
@@ -422,9 +401,15 @@ struct choice {
 };
 
 /*
- * Compare one survivor.  Most cannot win whatever their noise: with rest = 1 - u, noise is
- * below -log(rest), and rest is at least 2^(bits of its numerator - 53).
+ * Noise is below -log(rest) with rest = 1 - u, hence at most this where the numerator of rest has
+ * so many bits.
  */
+static double noise_bound(int length)
+{
+    return (53 - length) * (LN2 + 1e-9);
+}
+
+/* Compare one survivor.  Most cannot win whatever their noise. */
 static void consider(const struct truncation *t, struct choice *choice, uint32_t id,
                      float logit)
 {
@@ -434,13 +419,44 @@ static void consider(const struct truncation *t, struct choice *choice, uint32_t
     const double value = distance(t, logit);
     double score;
 
-    if (choice->id >= 0 && value + (53 - length) * (LN2 + 1e-9) < choice->score)
+    if (choice->id >= 0 && value + noise_bound(length) < choice->score)
         return;
     score = value - math_log64(-math_log64(to_unit(bits)));
     if (choice->id < 0 || score > choice->score ||
         (score == choice->score && (int32_t)id < choice->id)) {
         choice->score = score;
         choice->id = (int32_t)id;
+    }
+}
+
+/*
+ * The least hash with which the likeliest token of a block could win: below it nobody can.  A hash
+ * of 2^64 - 2^(length + 12) and more leaves a rest of at most that length.
+ */
+static uint64_t least_hash(const struct truncation *t, const struct choice *choice,
+                           uint32_t block)
+{
+    const double most = distance(t, t->maxima[block]);
+    int length = 52;
+
+    while (length > 0 && most + noise_bound(length) < choice->score)
+        length--;
+    return length == 52 ? 0 : -(UINT64_C(1) << (length + 12));
+}
+
+/* The survivors among the tokens of a block, which begins at id first. */
+static void consider_block(const struct truncation *t, struct choice *choice, uint32_t first)
+{
+    const uint64_t limit = least_hash(t, choice, first / HEAD_BLOCK);
+    uint64_t mask = t->sampler->kernels->noise_above(choice->base, first, limit);
+
+    if (t->n_vocab - first < HEAD_BLOCK)
+        mask &= (UINT64_C(1) << (t->n_vocab - first)) - 1;
+    for (; mask; mask &= mask - 1) {
+        const uint32_t id = first + (uint32_t)__builtin_ctzll(mask);
+        const float logit = t->logits[id];
+        if (logit > -__builtin_inff() && key_of(logit, id) >= t->threshold)
+            consider(t, choice, id, logit);
     }
 }
 
@@ -457,9 +473,8 @@ static int32_t draw(const struct truncation *t, uint64_t base, int32_t best)
             consider(t, &choice, key_id(t->keys[i]), key_logit(t->keys[i]));
         return choice.id;
     }
-    for (uint32_t i = 0; (i = skip_blocks(t, i, least)) < t->n_vocab; i++)
-        if (t->logits[i] > -__builtin_inff() && key_of(t->logits[i], i) >= t->threshold)
-            consider(t, &choice, i, t->logits[i]);
+    for (uint32_t at = 0; (at = skip_blocks(t, at, least)) < t->n_vocab; at += HEAD_BLOCK)
+        consider_block(t, &choice, at);
     return choice.id;
 }
 
@@ -530,7 +545,7 @@ int32_t sampler_choose_row(struct sampler *sampler, const struct sampling *sampl
     if (row->strategy != HEAD_FULL)
         return choose_of_kept(sampler, sampling, row, noise_seed, position);
     if (!row->maxima)
-        find_maxima(row->logits, sampler->n_vocab, sampler->maxima);
+        sampler->kernels->block_maxima(row->logits, sampler->n_vocab, sampler->maxima);
     return choose_of_all(sampler, sampling, row->logits,
                          row->maxima ? row->maxima : sampler->maxima, noise_seed, position);
 }
@@ -543,6 +558,6 @@ int32_t sampler_choose(struct sampler *sampler, const struct sampling *sampling,
         for (uint32_t i = 0; i < sampler->n_seen; i++)
             penalise(sampler, sampler->counts[sampler->seen[i]], &logits[sampler->seen[i]]);
     }
-    find_maxima(logits, sampler->n_vocab, sampler->maxima);
+    sampler->kernels->block_maxima(logits, sampler->n_vocab, sampler->maxima);
     return choose_of_all(sampler, sampling, logits, sampler->maxima, noise_seed, position);
 }

@@ -31,6 +31,7 @@ enum {
 };
 
 struct sampler {
+    const struct kernels *kernels; /* the definition, unless its owner takes faster ones */
     uint32_t n_vocab;
     uint64_t *keys;   /* owns; [n_vocab], candidates as sortable numbers */
     float *maxima;    /* owns; largest logit of each HEAD_BLOCK tokens, where a row has none */

@@ -19,6 +19,7 @@
 struct decode_target {
     void *context;
     uint32_t n_vocab;
+    const struct kernels *kernels; /* of samplers; NULL: the definition */
     uint32_t (*position)(void *context);
     uint32_t (*room)(void *context); /* positions that are left */
     const int32_t *(*tokens)(void *context);

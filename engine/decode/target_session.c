@@ -74,6 +74,7 @@ struct decode_target session_target(struct session *session)
 {
     return (struct decode_target){
         .context = session,
+        .kernels = model_kernels(session->model),
         .n_vocab = model_hyperparameters(session->model)->n_vocab,
         .position = position,
         .room = room,

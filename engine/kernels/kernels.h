@@ -30,6 +30,7 @@ enum {
     GROUP_ROWS = 16,      /* output rows in a packed group */
     ATTENTION_BLOCK = 64, /* absolute positions combined at a time, see attention */
     DELTA_SLICE = 16,     /* value columns in a slice of the recurrent state */
+    LOGIT_BLOCK = 64,     /* logits whose largest is looked for together */
     KERNEL_ALIGNMENT = 64 /* bytes: packed weights, activations, states, rows of floats */
 };
 
@@ -145,6 +146,13 @@ struct kernels {
     void (*attention)(const struct attention_job *job);
     /* n values to IEEE half, round to nearest even. */
     void (*to_half)(const float *x, size_t n, uint16_t *out);
+    /*
+     * The largest of each LOGIT_BLOCK values x [n] to maxima; NaN is passed over, nothing is minus
+     * infinity, and no zero is negative.  false: a value is infinite or NaN.
+     */
+    bool (*block_maxima)(const float *x, uint32_t n, float *maxima);
+    /* Bit i: noise_hash(base, first + i) is at least limit; of LOGIT_BLOCK tokens (noise.h). */
+    uint64_t (*noise_above)(uint64_t base, uint32_t first, uint64_t limit);
 };
 
 /* The table of a level that kernel_level_supported(); never NULL for such a level. */

@@ -185,8 +185,8 @@ void project(struct pass *pass, const float *x, size_t x_stride, uint32_t n_rows
  */
 void quantize_rows(struct pass *pass, enum activation_form form, const float *x,
                    size_t x_stride, uint32_t n_columns, uint32_t n_rows);
-/* Remember the lowest row of the pass that holds an infinity or a NaN; x [n] is a part of row. */
-void pass_check_row(struct pass *pass, uint32_t row, const float *x, uint32_t n);
+/* A row of the pass holds an infinity or a NaN: remember the lowest one. */
+void pass_bad_row(struct pass *pass, uint32_t row);
 
 /* Items first .. first + count - 1 of a section. */
 typedef void (*pass_job)(struct pass *pass, const void *context, uint32_t first,

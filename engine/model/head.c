@@ -66,47 +66,35 @@ void head_ask_full(struct head_row *rows, uint32_t n_rows, float *logits, uint32
 
 /* Tiles --------------------------------------------------------------------------------- */
 
-/* Lanes, so that it is vectorised. */
-float head_block_maximum(const float *logits, uint32_t n)
-{
-    enum { LANES = 16 };
-    float lanes[LANES], most = -__builtin_inff();
-    uint32_t i = 0;
+/* Logits of tokens first .. first + n - 1, for one row. */
+struct tile {
+    uint32_t first, n;
+    float *logits;
+    float maxima[TILE_BLOCKS]; /* of its blocks */
+};
 
-    for (int lane = 0; lane < LANES; lane++)
-        lanes[lane] = most;
-    for (; i + LANES <= n; i += LANES)
-        for (int lane = 0; lane < LANES; lane++)
-            lanes[lane] = logits[i + lane] > lanes[lane] ? logits[i + lane] : lanes[lane];
-    for (; i < n; i++)
-        lanes[0] = logits[i] > lanes[0] ? logits[i] : lanes[0];
-    for (int lane = 0; lane < LANES; lane++)
-        most = lanes[lane] > most ? lanes[lane] : most;
-    return most;
+static void keep_full(struct head_row *row, const struct tile *tile)
+{
+    memcpy(row->logits + tile->first, tile->logits, tile->n * sizeof *tile->logits);
+    if (row->maxima)
+        memcpy(row->maxima + tile->first / HEAD_BLOCK, tile->maxima,
+               head_block_count(tile->n) * sizeof *tile->maxima);
 }
 
-static void keep_full(struct head_row *row, uint32_t first, uint32_t n, const float *tile)
-{
-    memcpy(row->logits + first, tile, n * sizeof *tile);
-    for (uint32_t i = 0; row->maxima && i < n; i += HEAD_BLOCK)
-        row->maxima[(first + i) / HEAD_BLOCK] =
-            head_block_maximum(tile + i, n - i < HEAD_BLOCK ? n - i : HEAD_BLOCK);
-}
-
-/* Keys of the tile above the threshold, [n] at most; returns how many. */
-static uint32_t collect(uint64_t threshold, uint32_t first, uint32_t n, const float *tile,
-                        uint64_t *keys)
+/* Keys of the tile above the threshold, one a token at most; returns how many. */
+static uint32_t collect(uint64_t threshold, const struct tile *tile, uint64_t *keys)
 {
     const float bound = key_logit(threshold);
     uint32_t n_keys = 0;
 
-    for (uint32_t block = 0; block < n; block += HEAD_BLOCK) {
-        const uint32_t end = n - block < HEAD_BLOCK ? n : block + HEAD_BLOCK;
-        if (!(head_block_maximum(tile + block, end - block) >= bound))
+    for (uint32_t block = 0; block < tile->n; block += HEAD_BLOCK) {
+        const uint32_t end = tile->n - block < HEAD_BLOCK ? tile->n : block + HEAD_BLOCK;
+        if (!(tile->maxima[block / HEAD_BLOCK] >= bound))
             continue;
         for (uint32_t i = block; i < end; i++)
-            if (tile[i] >= bound && key_of(tile[i], first + i) > threshold)
-                keys[n_keys++] = key_of(tile[i], first + i);
+            if (tile->logits[i] >= bound &&
+                key_of(tile->logits[i], tile->first + i) > threshold)
+                keys[n_keys++] = key_of(tile->logits[i], tile->first + i);
     }
     return n_keys;
 }
@@ -137,11 +125,11 @@ static void keep_largest(uint64_t *keys, uint32_t n_keys, uint32_t n)
 }
 
 static void keep_best(struct head_row *row, pthread_mutex_t *lock, _Atomic uint64_t *threshold,
-                      uint32_t first, uint32_t n, const float *tile)
+                      const struct tile *tile)
 {
     uint64_t keys[TILE_BLOCKS * HEAD_BLOCK];
     uint32_t n_keys =
-        collect(atomic_load_explicit(threshold, memory_order_relaxed), first, n, tile, keys);
+        collect(atomic_load_explicit(threshold, memory_order_relaxed), tile, keys);
 
     if (n_keys == 0)
         return;
@@ -163,15 +151,18 @@ static void begin_row(struct head_row *row, _Atomic uint64_t *threshold)
     atomic_store_explicit(threshold, key_floor(), memory_order_relaxed);
 }
 
-static void take_tile(struct head_row *row, pthread_mutex_t *lock, _Atomic uint64_t *threshold,
-                      uint32_t first, uint32_t n, float *tile)
+/* The tile's maxima are those of its logits. */
+static void take_tile(const struct kernels *kernels, struct head_row *row,
+                      pthread_mutex_t *lock, _Atomic uint64_t *threshold, struct tile *tile)
 {
-    if (row->adjust)
-        row->adjust(row, first, n, tile);
+    if (row->adjust) {
+        row->adjust(row, tile->first, tile->n, tile->logits);
+        kernels->block_maxima(tile->logits, tile->n, tile->maxima);
+    }
     if (row->strategy == HEAD_FULL)
-        keep_full(row, first, n, tile);
+        keep_full(row, tile);
     else
-        keep_best(row, lock, threshold, first, n, tile);
+        keep_best(row, lock, threshold, tile);
 }
 
 static void end_row(struct head_row *row)
@@ -220,28 +211,29 @@ static struct weight rows_from(const struct weight *weight, uint32_t group)
 /* Blocks first .. first + count - 1 of the vocabulary. */
 static void head_part(struct pass *pass, const void *context, uint32_t first, uint32_t count)
 {
-    _Alignas(KERNEL_ALIGNMENT) float tile[TILE_FLOATS];
+    _Alignas(KERNEL_ALIGNMENT) float logits[TILE_FLOATS];
     const struct head_job *job = context;
+    const struct kernels *kernels = pass->kernels;
     struct head_progress *progress = pass->scratch->head;
     const uint32_t n_vocab = job->weight->n_rows, most = tile_blocks(job->n_rows);
     const uint32_t n_groups = (n_vocab + GROUP_ROWS - 1) / GROUP_ROWS;
 
     for (uint32_t block = first, n; block < first + count; block += n) {
-        const uint32_t token = block * HEAD_BLOCK, group = block * BLOCK_GROUPS;
+        const uint32_t group = block * BLOCK_GROUPS;
         const struct weight rest = rows_from(job->weight, group);
-        uint32_t n_tokens, n_tile_groups;
+        struct tile tile = {.first = block * HEAD_BLOCK};
         n = first + count - block < most ? first + count - block : most;
-        n_tokens = n_vocab - token < n * HEAD_BLOCK ? n_vocab - token : n * HEAD_BLOCK;
-        n_tile_groups =
-            n_groups - group < n * BLOCK_GROUPS ? n_groups - group : n * BLOCK_GROUPS;
-        pass->kernels->matmul(&rest, 0, n_tile_groups, job->activation, job->n_rows, tile,
-                              (size_t)n * HEAD_BLOCK);
+        tile.n = rest.n_rows < n * HEAD_BLOCK ? rest.n_rows : n * HEAD_BLOCK;
+        kernels->matmul(
+            &rest, 0, n_groups - group < n * BLOCK_GROUPS ? n_groups - group : n * BLOCK_GROUPS,
+            job->activation, job->n_rows, logits, (size_t)n * HEAD_BLOCK);
         for (uint32_t i = 0; i < job->n_rows; i++) {
             const uint32_t t = (first + i) % job->n_rows; /* parts seldom meet at a row */
-            float *row = tile + (size_t)t * n * HEAD_BLOCK;
-            pass_check_row(pass, job->pass_row + t, row, n_tokens);
-            take_tile(&job->rows[t], &progress->locks[t % HEAD_LOCKS], &progress->thresholds[t],
-                      token, n_tokens, row);
+            tile.logits = logits + (size_t)t * n * HEAD_BLOCK;
+            if (!kernels->block_maxima(tile.logits, tile.n, tile.maxima))
+                pass_bad_row(pass, job->pass_row + t);
+            take_tile(kernels, &job->rows[t], &progress->locks[t % HEAD_LOCKS],
+                      &progress->thresholds[t], &tile);
         }
     }
 }
@@ -275,17 +267,21 @@ void head_project(struct pass *pass, const struct weight *weight, const float *n
     }
 }
 
-void head_take(struct head_row *row, const float *logits, uint32_t n_vocab)
+void head_take(const struct kernels *kernels, struct head_row *row, const float *logits,
+               uint32_t n_vocab)
 {
     pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     _Atomic uint64_t threshold;
-    float tile[TILE_BLOCKS * HEAD_BLOCK];
+    float copy[TILE_BLOCKS * HEAD_BLOCK];
 
     begin_row(row, &threshold);
-    for (uint32_t at = 0, n; at < n_vocab; at += n) {
-        n = n_vocab - at < TILE_BLOCKS * HEAD_BLOCK ? n_vocab - at : TILE_BLOCKS * HEAD_BLOCK;
-        memcpy(tile, logits + at, n * sizeof *tile);
-        take_tile(row, &lock, &threshold, at, n, tile);
+    for (uint32_t at = 0; at < n_vocab; at += TILE_BLOCKS * HEAD_BLOCK) {
+        struct tile tile = {.first = at, .n = n_vocab - at, .logits = copy};
+        if (tile.n > TILE_BLOCKS * HEAD_BLOCK)
+            tile.n = TILE_BLOCKS * HEAD_BLOCK;
+        memcpy(copy, logits + at, tile.n * sizeof *copy);
+        kernels->block_maxima(copy, tile.n, tile.maxima);
+        take_tile(kernels, row, &lock, &threshold, &tile);
     }
     end_row(row);
 }

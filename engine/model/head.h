@@ -19,10 +19,11 @@
 
 #include "engine/error.h"
 #include "engine/head.h"
+#include "engine/kernels/kernels.h"
 
 enum {
-    HEAD_BLOCK = 64,     /* tokens whose largest logit is kept beside a full row */
-    HEAD_BEST_MAX = 256, /* keys of a row */
+    HEAD_BLOCK = LOGIT_BLOCK, /* tokens whose largest logit is kept beside a full row */
+    HEAD_BEST_MAX = 256,      /* keys of a row */
     HEAD_SECTION_ROWS = 256,
     HEAD_LOCKS = 32
 };
@@ -42,7 +43,7 @@ struct head_row {
     uint32_t n_ahead;
     /* The result; memory of the caller. */
     float *logits;   /* FULL: [n_vocab] */
-    float *maxima;   /* FULL: NULL, or the largest of each HEAD_BLOCK logits, NaN passed over */
+    float *maxima;   /* FULL: NULL, or the largest of each HEAD_BLOCK; see block_maxima */
     uint64_t *keys;  /* ARG_MAX, TOP_K: [n_best], the largest first */
     uint32_t n_keys; /* fewer than n_best where no more are above minus infinity */
 };
@@ -68,9 +69,6 @@ static inline uint32_t head_block_count(uint32_t n_vocab)
 /* rows [n_rows] ask for all logits as they are: row i at logits + i * n_vocab. */
 void head_ask_full(struct head_row *rows, uint32_t n_rows, float *logits, uint32_t n_vocab);
 
-/* The largest of n <= HEAD_BLOCK logits; NaN is passed over, none: minus infinity. */
-float head_block_maximum(const float *logits, uint32_t n);
-
 /* What the rows of a section share while it runs; in the scratch of a session. */
 struct head_progress {
     pthread_mutex_t locks[HEAD_LOCKS];              /* row r: locks[r % HEAD_LOCKS]; its keys */
@@ -88,6 +86,7 @@ void head_project(struct pass *pass, const struct weight *weight, const float *n
                   uint32_t n_rows, struct head_row *rows);
 
 /* The same from a row of logits [n_vocab] that is there already: for targets that are scripted. */
-void head_take(struct head_row *row, const float *logits, uint32_t n_vocab);
+void head_take(const struct kernels *kernels, struct head_row *row, const float *logits,
+               uint32_t n_vocab);
 
 #endif

@@ -81,19 +81,24 @@ void pass_trace(struct pass *pass, const char *stage, const float *rows, size_t 
                           n_columns);
 }
 
-void pass_check_row(struct pass *pass, uint32_t row, const float *x, uint32_t n)
+void pass_bad_row(struct pass *pass, uint32_t row)
 {
-    uint32_t bad = 0, lowest, bits;
+    uint32_t lowest = atomic_load(&pass->bad_row);
+
+    while (row < lowest && !atomic_compare_exchange_weak(&pass->bad_row, &lowest, row))
+        continue;
+}
+
+static void check_row(struct pass *pass, uint32_t row, const float *x, uint32_t n)
+{
+    uint32_t bad = 0, bits;
 
     for (uint32_t i = 0; i < n; i++) {
         memcpy(&bits, &x[i], sizeof bits);
         bad |= (bits & 0x7f800000u) == 0x7f800000u;
     }
-    if (!bad)
-        return;
-    lowest = atomic_load(&pass->bad_row);
-    while (row < lowest && !atomic_compare_exchange_weak(&pass->bad_row, &lowest, row))
-        continue;
+    if (bad)
+        pass_bad_row(pass, row);
 }
 
 /* Norms --------------------------------------------------------------------------------- */
@@ -112,7 +117,7 @@ static void norm_part(struct pass *pass, const void *context, uint32_t first, ui
 
     for (uint32_t t = first; t < first + count; t++) {
         const float *x = job->x + (job->first_row + t) * job->x_stride;
-        pass_check_row(pass, job->first_row + t, x, p->n_embd);
+        check_row(pass, job->first_row + t, x, p->n_embd);
         pass->kernels->rms_norm(x, job->weight, p->n_embd, p->eps,
                                 job->out + t * job->out_stride);
     }

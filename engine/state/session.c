@@ -85,6 +85,8 @@ enum status session_new(struct session **out, const struct model *model,
                               larger(chosen.chunk, VERIFY_ROWS_MAX), error);
     if (status == STATUS_OK)
         status = sampler_init(&session->sampler, p->n_vocab, error);
+    if (status == STATUS_OK)
+        session->sampler.kernels = kernels;
     if (status == STATUS_OK && p->n_mtp > 0) /* a policy may want the block at any time */
         status = session_keep_hidden(session, true, error);
     *out = session;

@@ -69,7 +69,7 @@ static void measure(struct sampler *sampler, struct head_row *row, const float *
     for (uint32_t i = 0; i < REPEATS; i++) {
         double begin = now();
         sampler_ask(sampler, &s, NULL, 0, row);
-        head_take(row, logits, N_VOCAB);
+        head_take(sampler->kernels, row, logits, N_VOCAB);
         keep[i] = now() - begin;
         begin = now();
         ids += sampler_choose_row(sampler, &s, row, 3, i);
@@ -114,6 +114,7 @@ int main(void)
     if (!logits || sampler_init(&sampler, N_VOCAB, &error) != STATUS_OK ||
         head_rows_init(&head, 1, N_VOCAB, &error) != STATUS_OK)
         return 1;
+    sampler.kernels = kernels_for(kernel_level_best());
     for (int32_t i = 0; i < 600; i++)
         sampler_accept(&sampler, i * 401);
     for (int peaked = 0; peaked < 2; peaked++) {

@@ -103,7 +103,7 @@ static inline void fake_logits(const struct fake *fake, const int32_t *tokens, u
     }
     logits[favoured] += 4.5f;
     logits[FAKE_STOP] = fake->stop_at && n >= fake->stop_at ? 60.0f : -20.0f;
-    head_take(row, logits, N_FAKE_VOCAB);
+    head_take(kernels_for(KERNEL_LEVEL_GENERIC), row, logits, N_FAKE_VOCAB);
 }
 
 static inline void spend(struct fake *fake, uint32_t n_rows)

@@ -81,6 +81,8 @@ static void rows_choose_what_all_logits_choose(void **state)
     (void)state;
     for (int round = 0; round < ROUNDS; round++) {
         const uint32_t n = sizes[next_random(&random) % 11];
+        const struct kernels *kernels =
+            kernels_for(round % 2 ? kernel_level_best() : KERNEL_LEVEL_GENERIC);
         const struct sampling s = random_sampling(n, &random);
         const uint32_t n_ahead = next_random(&random) % 2 * (next_random(&random) % N_AHEAD);
         int32_t ahead[N_AHEAD];
@@ -91,6 +93,7 @@ static void rows_choose_what_all_logits_choose(void **state)
 
         check(sampler_init(&sampler, n, &error), &error);
         check(sampler_init(&other, n, &error), &error);
+        sampler.kernels = kernels;
         check(head_rows_init(&head, 1, n, &error), &error);
         random_logits(logits, n, &random);
         for (uint32_t i = next_random(&random) % 40; i-- > 0;) {
@@ -108,7 +111,7 @@ static void rows_choose_what_all_logits_choose(void **state)
         used[head.rows->strategy]++;
         if (head.rows->n_best < HEAD_BEST_MAX && next_random(&random) % 8 == 0)
             head.rows->n_best++; /* another reader may want more */
-        head_take(head.rows, logits, n);
+        head_take(kernels, head.rows, logits, n);
         for (uint32_t position = 0; position < 3; position++) {
             memcpy(copy, logits, n * sizeof *copy);
             assert_int_equal(sampler_choose(&other, &s, copy, 5, position),
@@ -179,9 +182,11 @@ static void check_row(const struct head_row *row, const float *wanted, uint32_t 
     free(keys);
 }
 
-static void check_sections(const struct model *model, int n_threads)
+/* N: more rows than a section has.  The slower levels take fewer. */
+enum { N = 300, N_FEW = 74 };
+
+static void check_sections(const struct model *model, int n_threads, uint32_t n)
 {
-    enum { N = 300 }; /* more rows than a section has */
     const uint32_t n_vocab = vocabulary_of(model);
     const uint32_t n_trunk = 40, counts[] = {1, 2, 5, 16, VERIFY_ROWS_MAX};
     const struct session_options options = {
@@ -193,15 +198,15 @@ static void check_sections(const struct model *model, int n_threads)
     int32_t tokens[N];
     float *logits;
 
-    for (int i = 0; i < N; i++)
+    for (uint32_t i = 0; i < n; i++)
         tokens[i] = (int32_t)(next_random(&random) % n_vocab);
-    logits = all_logits(session, n_vocab, tokens, N);
-    check(head_rows_init(&head, N, n_vocab, &error), &error);
-    for (uint32_t i = 0; i < N; i++)
+    logits = all_logits(session, n_vocab, tokens, n);
+    check(head_rows_init(&head, n, n_vocab, &error), &error);
+    for (uint32_t i = 0; i < n; i++)
         ask(&head.rows[i], i, &random);
     session_reset(session);
-    check(session_eval_rows(session, tokens, N, N, head.rows, NULL, &error), &error);
-    for (uint32_t i = 0; i < N; i++)
+    check(session_eval_rows(session, tokens, n, n, head.rows, NULL, &error), &error);
+    for (uint32_t i = 0; i < n; i++)
         check_row(&head.rows[i], logits + (size_t)i * n_vocab, n_vocab);
     session_reset(session);
     check(session_eval(session, tokens, n_trunk, 0, NULL, NULL, &error), &error);
@@ -231,8 +236,10 @@ static void sections_keep_the_best(void **state)
                 (IS_SANITIZED && level < kernel_level_best() && level != KERNEL_LEVEL_GENERIC))
                 continue;
             model = open_model(names[i], level);
-            for (int n_threads = 1; n_threads <= 3; n_threads++)
-                check_sections(model, n_threads);
+            if (level < kernel_level_best())
+                check_sections(model, 2, N_FEW);
+            for (int n_threads = 1; level == kernel_level_best() && n_threads <= 3; n_threads++)
+                check_sections(model, n_threads, N);
             model_close(&model);
         }
 }
@@ -365,21 +372,21 @@ static void rows_that_are_not_finite_are_found(void **state)
 /* A vocabulary of full size, in parts that meet at a row. */
 static void full_table(void **state)
 {
-    enum { N = 248320 };
-    float *logits = malloc(N * sizeof *logits);
+    enum { N_FULL = 248320 };
+    float *logits = malloc(N_FULL * sizeof *logits);
     struct head_rows head;
     struct error error = {0};
     uint64_t random = 3;
 
     (void)state;
-    check(head_rows_init(&head, 1, N, &error), &error);
+    check(head_rows_init(&head, 1, N_FULL, &error), &error);
     for (uint32_t k = 1; k <= HEAD_BEST_MAX; k += 51) {
-        for (uint32_t i = 0; i < N; i++)
+        for (uint32_t i = 0; i < N_FULL; i++)
             logits[i] = roundf(uniform(&random) * (k % 2 ? 100.0f : 1e6f));
         head.rows->strategy = HEAD_TOP_K;
         head.rows->n_best = k;
-        head_take(head.rows, logits, N);
-        check_row(head.rows, logits, N);
+        head_take(kernels_for(kernel_level_best()), head.rows, logits, N_FULL);
+        check_row(head.rows, logits, N_FULL);
     }
     head_rows_release(&head);
     free(logits);
