@@ -24,9 +24,9 @@ enum {
     ONE_BITS = 44,
     FINE_BITS = 28,
     BUCKET_BITS = 5, /* 32 buckets for each halving */
-    N_BUCKETS = (ONE_BITS + 1) << BUCKET_BITS
+    N_BUCKETS = (ONE_BITS + 1) << BUCKET_BITS,
+    NO_WEIGHT = (ONE_BITS + 1) << STEP_BITS
 };
-static const uint64_t NO_WEIGHT = (uint64_t)(ONE_BITS + 1) << STEP_BITS;
 
 static void make_tables(struct sampler *sampler)
 {
@@ -227,16 +227,16 @@ static double distance(const struct truncation *t, float logit)
     return ((double)logit - (double)t->largest) * t->inverse_temperature;
 }
 
-/* The distance in steps, at most NO_WEIGHT. */
-static uint64_t steps_to(const struct truncation *t, float logit)
+/* The distances of n logits in steps, at most NO_WEIGHT. */
+static void steps_of(const struct truncation *t, const float *logits, uint32_t n,
+                     uint32_t *steps)
 {
-    const double steps = distance(t, logit) * (-(double)(1 << STEP_BITS) / LN2);
-
-    return steps < (double)NO_WEIGHT ? (uint64_t)(int64_t)steps : NO_WEIGHT;
+    t->sampler->kernels->gap_steps(logits, n, t->largest, t->inverse_temperature,
+                                   -(double)(1 << STEP_BITS) / LN2, NO_WEIGHT, steps);
 }
 
 /* About 2^(44 - steps / 2^20) */
-static uint64_t weight(const struct truncation *t, uint64_t steps)
+static uint64_t weight(const struct truncation *t, uint32_t steps)
 {
     const uint64_t coarse = t->sampler->coarse[steps >> 10 & (SAMPLER_TABLE - 1)];
     const uint64_t fine = t->sampler->fine[steps & (SAMPLER_TABLE - 1)];
@@ -244,9 +244,9 @@ static uint64_t weight(const struct truncation *t, uint64_t steps)
     return (coarse - (coarse * fine >> FINE_BITS)) >> (steps >> STEP_BITS);
 }
 
-static uint32_t bucket(uint64_t steps)
+static uint32_t bucket(uint32_t steps)
 {
-    return (uint32_t)(steps >> (STEP_BITS - BUCKET_BITS));
+    return steps >> (STEP_BITS - BUCKET_BITS);
 }
 
 /* The first token at or behind id in whose block a logit reaches the bound; n_vocab: none. */
@@ -255,6 +255,12 @@ static uint32_t skip_blocks(const struct truncation *t, uint32_t id, float bound
     while (id < t->n_vocab && id % HEAD_BLOCK == 0 && !(t->maxima[id / HEAD_BLOCK] >= bound))
         id += HEAD_BLOCK;
     return id < t->n_vocab ? id : t->n_vocab;
+}
+
+/* Tokens of the block that begins at id. */
+static uint32_t block_length(const struct truncation *t, uint32_t id)
+{
+    return t->n_vocab - id < HEAD_BLOCK ? t->n_vocab - id : HEAD_BLOCK;
 }
 
 /* Keep the k largest: keys [n_keys], sorted. */
@@ -285,12 +291,21 @@ static void keep_top_k(struct truncation *t, uint32_t k)
     t->threshold = heap[n - 1];
 }
 
+static uint64_t weight_of_key(const struct truncation *t, uint64_t key)
+{
+    const float logit = key_logit(key);
+    uint32_t steps;
+
+    steps_of(t, &logit, 1, &steps);
+    return weight(t, steps);
+}
+
 /* The shortest prefix of sorted keys whose weight, with `before`, reaches the target. */
 static uint64_t reach(const struct truncation *t, const uint64_t *keys, size_t n,
                       uint64_t before, double target)
 {
     for (size_t i = 0; i < n; i++) {
-        before += weight(t, steps_to(t, key_logit(keys[i])));
+        before += weight_of_key(t, keys[i]);
         if ((double)before >= target)
             return keys[i];
     }
@@ -298,7 +313,7 @@ static uint64_t reach(const struct truncation *t, const uint64_t *keys, size_t n
 }
 
 /* The logit that is so many steps below the largest, about. */
-static double logit_at(const struct truncation *t, uint64_t steps)
+static double logit_at(const struct truncation *t, uint32_t steps)
 {
     return (double)t->largest -
            (double)steps * (LN2 / (1 << STEP_BITS)) / t->inverse_temperature;
@@ -307,16 +322,21 @@ static double logit_at(const struct truncation *t, uint64_t steps)
 /* Tokens of one bucket to keys, sorted; returns how many. */
 static size_t collect_bucket(const struct truncation *t, uint32_t wanted)
 {
-    const uint64_t width = 1 << (STEP_BITS - BUCKET_BITS);
+    const uint32_t width = 1 << (STEP_BITS - BUCKET_BITS);
     /* Logits outside of these bounds are not in the bucket, whatever the rounding. */
     const float least = (float)logit_at(t, (wanted + 2) * width);
     const float most = wanted > 1 ? (float)logit_at(t, (wanted - 1) * width) : t->largest;
     size_t n = 0;
 
-    for (uint32_t i = 0; (i = skip_blocks(t, i, least)) < t->n_vocab; i++)
-        if (t->logits[i] >= least && t->logits[i] <= most &&
-            bucket(steps_to(t, t->logits[i])) == wanted)
-            t->keys[n++] = key_of(t->logits[i], i);
+    for (uint32_t at = 0; (at = skip_blocks(t, at, least)) < t->n_vocab; at += HEAD_BLOCK) {
+        const float *logits = t->logits + at;
+        const uint32_t n_block = block_length(t, at);
+        uint32_t steps[HEAD_BLOCK];
+        steps_of(t, logits, n_block, steps);
+        for (uint32_t i = 0; i < n_block; i++)
+            if (bucket(steps[i]) == wanted && logits[i] >= least && logits[i] <= most)
+                t->keys[n++] = key_of(logits[i], at + i);
+    }
     key_sort_descending(t->keys, n);
     return n;
 }
@@ -333,14 +353,17 @@ static void keep_top_p_of_all(struct truncation *t, float top_p)
     size_t n;
     double target;
 
-    for (uint32_t i = 0; (i = skip_blocks(t, i, least)) < t->n_vocab; i++) {
-        if (t->logits[i] >= least) {
-            const uint64_t steps = steps_to(t, t->logits[i]);
-            const uint64_t w = weight(t, steps);
-            sums[bucket(steps)] += w;
-            total += w;
-        }
+    for (uint32_t at = 0; (at = skip_blocks(t, at, least)) < t->n_vocab; at += HEAD_BLOCK) {
+        const float *logits = t->logits + at;
+        const uint32_t n_block = block_length(t, at);
+        uint32_t steps[HEAD_BLOCK];
+        steps_of(t, logits, n_block, steps);
+        for (uint32_t i = 0; i < n_block; i++)
+            if (logits[i] >= least)
+                sums[bucket(steps[i])] += weight(t, steps[i]);
     }
+    for (uint32_t i = 0; i <= N_BUCKETS; i++)
+        total += sums[i];
     target = (double)top_p * (double)total;
     while (crossing < N_BUCKETS && (double)(before + sums[crossing]) < target)
         before += sums[crossing++];
@@ -358,7 +381,7 @@ static void keep_top_p(struct truncation *t, float top_p)
         return;
     }
     for (size_t i = 0; i < t->n_keys; i++)
-        total += weight(t, steps_to(t, key_logit(t->keys[i])));
+        total += weight_of_key(t, t->keys[i]);
     t->threshold = reach(t, t->keys, t->n_keys, 0, (double)top_p * (double)total);
 }
 

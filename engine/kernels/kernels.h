@@ -151,6 +151,12 @@ struct kernels {
      * infinity, and no zero is negative.  false: a value is infinite or NaN.
      */
     bool (*block_maxima)(const float *x, uint32_t n, float *maxima);
+    /*
+     * out = (x - largest) * inverse_temperature * factor in double, cut to whole numbers, and most
+     * where that is not below it; [n].  x is largest at most or NaN, factor below 0, most < 2^31.
+     */
+    void (*gap_steps)(const float *x, uint32_t n, float largest, double inverse_temperature,
+                      double factor, uint32_t most, uint32_t *out);
     /* Bit i: noise_hash(base, first + i) is at least limit; of LOGIT_BLOCK tokens (noise.h). */
     uint64_t (*noise_above)(uint64_t base, uint32_t first, uint64_t limit);
 };

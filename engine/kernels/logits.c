@@ -33,6 +33,15 @@ static bool block_maxima(const float *x, uint32_t n, float *maxima)
     return !bad;
 }
 
+static void gap_steps(const float *x, uint32_t n, float largest, double inverse_temperature,
+                      double factor, uint32_t most, uint32_t *out)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const double steps = ((double)x[i] - (double)largest) * inverse_temperature * factor;
+        out[i] = steps < (double)most ? (uint32_t)(int32_t)steps : most;
+    }
+}
+
 static uint64_t noise_above(uint64_t base, uint32_t first, uint64_t limit)
 {
     uint64_t mask = 0;
@@ -45,5 +54,6 @@ static uint64_t noise_above(uint64_t base, uint32_t first, uint64_t limit)
 void logits_kernels(struct kernels *table)
 {
     table->block_maxima = block_maxima;
+    table->gap_steps = gap_steps;
     table->noise_above = noise_above;
 }

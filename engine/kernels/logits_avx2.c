@@ -50,6 +50,26 @@ static bool block_maxima(const float *x, uint32_t n, float *maxima)
     return _mm256_testz_si256(bad, bad);
 }
 
+static void gap_steps(const float *x, uint32_t n, float largest, double inverse_temperature,
+                      double factor, uint32_t most, uint32_t *out)
+{
+    const __m256d top = _mm256_set1_pd((double)largest), f = _mm256_set1_pd(factor);
+    const __m256d inverse = _mm256_set1_pd(inverse_temperature);
+    const __m256d limit = _mm256_set1_pd((double)most);
+    uint32_t i = 0;
+
+    for (; i + 4 <= n; i += 4) {
+        __m256d steps = _mm256_sub_pd(_mm256_cvtps_pd(_mm_loadu_ps(x + i)), top);
+        steps = _mm256_mul_pd(_mm256_mul_pd(steps, inverse), f);
+        steps = _mm256_min_pd(steps, limit); /* the second operand for a NaN */
+        _mm_storeu_si128((__m128i *)(void *)(out + i), _mm256_cvttpd_epi32(steps));
+    }
+    for (; i < n; i++) {
+        const double steps = ((double)x[i] - (double)largest) * inverse_temperature * factor;
+        out[i] = steps < (double)most ? (uint32_t)(int32_t)steps : most;
+    }
+}
+
 /* The low 64 bits of a product, of 32-bit halves. */
 INLINE __m256i multiply(__m256i x, uint64_t factor)
 {
@@ -89,5 +109,6 @@ static uint64_t noise_above(uint64_t base, uint32_t first, uint64_t limit)
 void logits_avx2_kernels(struct kernels *table)
 {
     table->block_maxima = block_maxima;
+    table->gap_steps = gap_steps;
     table->noise_above = noise_above;
 }

@@ -29,6 +29,23 @@ static bool block_maxima(const float *x, uint32_t n, float *maxima)
     return bad == 0;
 }
 
+static void gap_steps(const float *x, uint32_t n, float largest, double inverse_temperature,
+                      double factor, uint32_t most, uint32_t *out)
+{
+    const __m512d top = _mm512_set1_pd((double)largest), f = _mm512_set1_pd(factor);
+    const __m512d inverse = _mm512_set1_pd(inverse_temperature);
+    const __m512d limit = _mm512_set1_pd((double)most);
+
+    for (uint32_t i = 0; i < n; i += 8) {
+        const __mmask8 lanes = n - i < 8 ? (__mmask8)((1u << (n - i)) - 1) : (__mmask8)0xff;
+        __m512d steps =
+            _mm512_sub_pd(_mm512_cvtps_pd(_mm256_maskz_loadu_ps(lanes, x + i)), top);
+        steps = _mm512_mul_pd(_mm512_mul_pd(steps, inverse), f);
+        steps = _mm512_min_pd(steps, limit); /* the second operand for a NaN */
+        _mm256_mask_storeu_epi32(out + i, lanes, _mm512_cvttpd_epi32(steps));
+    }
+}
+
 static uint64_t noise_above(uint64_t base, uint32_t first, uint64_t limit)
 {
     const uint64_t at = base + ((uint64_t)first + 1) * NOISE_STEP;
@@ -56,5 +73,6 @@ static uint64_t noise_above(uint64_t base, uint32_t first, uint64_t limit)
 void logits_avx512_kernels(struct kernels *table)
 {
     table->block_maxima = block_maxima;
+    table->gap_steps = gap_steps;
     table->noise_above = noise_above;
 }

@@ -520,6 +520,11 @@ static void logits_equal_the_definition(void **state)
                 assert_int_equal(generic->block_maxima(in_a + 1, n, wanted_x + 1), is_finite);
                 assert_int_equal(kernels->block_maxima(in_a + 1, n, got_x + 1), is_finite);
                 check_same(got_x, wanted_x, n + 32, "block_maxima", level);
+                generic->gap_steps(in_a + 1, n, 40, 1 / 0.7, -1e6, 45 << 20,
+                                   (uint32_t *)(void *)(wanted_x + 1));
+                kernels->gap_steps(in_a + 1, n, 40, 1 / 0.7, -1e6, 45 << 20,
+                                   (uint32_t *)(void *)(got_x + 1));
+                assert_memory_equal(got_x, wanted_x, (n + 32) * sizeof *got_x);
             }
         for (uint32_t i = 0; i < 3000; i++) {
             const uint64_t base = random = random * UINT64_C(6364136223846793005) + i;
