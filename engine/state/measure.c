@@ -3,9 +3,6 @@
  */
 #include "engine/measure.h"
 
-#include <stdlib.h>
-
-#include "engine/file/checked.h"
 #include "engine/run/run_clock.h"
 #include "engine/state/session_internal.h"
 #include "engine/state/verify.h"
@@ -21,6 +18,16 @@ static void make_tokens(const struct session *session, int32_t tokens[MEASURE_RO
         tokens[i] = (int32_t)((i * 104729u + 5) % n_vocab);
 }
 
+/* What greedy decoding asks for. */
+static void ask(struct head_row *rows, uint32_t n_rows)
+{
+    for (uint32_t i = 0; i < n_rows; i++) {
+        rows[i].strategy = HEAD_ARG_MAX;
+        rows[i].n_best = 1;
+        rows[i].adjust = NULL;
+    }
+}
+
 /* Seconds since *from, which becomes now. */
 static double lap(int64_t *from)
 {
@@ -33,7 +40,8 @@ static double lap(int64_t *from)
 
 static enum status step(struct session *session, int32_t token, struct error *error)
 {
-    return session_eval(session, &token, 1, 1, session->logits, NULL, error);
+    ask(session->head.rows, 1);
+    return session_eval_rows(session, &token, 1, 1, session->head.rows, NULL, error);
 }
 
 /* The state of `start`, in the caches as far as they hold it. */
@@ -53,21 +61,23 @@ enum status measure_verify(struct session *session, const struct snapshot *start
 {
     const uint32_t n_vocab = model_info(session->model)->n_vocab;
     int32_t tokens[MEASURE_ROWS_MAX];
+    struct head_rows head;
     int64_t time;
 
     if (n_rows < 1 || n_rows > MEASURE_ROWS_MAX || n_accepted > n_rows)
         return error_set(error, STATUS_USAGE, "%u of %u rows", n_accepted, n_rows);
-    float *logits = checked_allocate(n_rows, (size_t)n_vocab * sizeof *logits);
-    if (!logits)
-        return error_set(error, STATUS_NO_MEMORY, "no memory for %u rows of logits", n_rows);
+    enum status status = head_rows_init(&head, n_rows, n_vocab, error);
+    if (status != STATUS_OK)
+        return status;
+    ask(head.rows, n_rows);
     make_tokens(session, tokens);
-    enum status status = begin(session, start, tokens[0], error);
+    status = begin(session, start, tokens[0], error);
     time = run_clock_now();
     if (status == STATUS_OK)
         status = step(session, tokens[0], error);
     out->step = lap(&time);
     if (status == STATUS_OK)
-        status = session_verify(session, tokens, n_rows, logits, NULL, error);
+        status = session_verify_rows(session, tokens, n_rows, head.rows, NULL, error);
     out->verify = lap(&time);
     if (status == STATUS_OK)
         status = session_accept(session, n_accepted, error);
@@ -75,7 +85,7 @@ enum status measure_verify(struct session *session, const struct snapshot *start
     if (status == STATUS_OK)
         status = step(session, tokens[0], error);
     out->next = lap(&time);
-    free(logits);
+    head_rows_release(&head);
     return status;
 }
 
