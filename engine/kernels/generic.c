@@ -311,20 +311,17 @@ static void sigmoid_multiply(const float *x, const float *gate, size_t n, float 
         out[i] = x[i] / (1.0f + math_exp(-gate[i]));
 }
 
-static void convolve(const float *window, const float *taps, uint32_t n_taps,
-                     uint32_t n_channels, uint32_t first, uint32_t n, uint32_t n_tokens,
+static void convolve(const float *window, size_t window_stride, const float *taps,
+                     size_t taps_stride, uint32_t n_taps, uint32_t n, uint32_t n_tokens,
                      float *out, size_t out_stride)
 {
-    for (uint32_t t = 0; t < n_tokens; t++) {
-        const float *in = window + (size_t)t * n_channels;
-        float *result = out + t * out_stride;
-        for (uint32_t c = first; c < first + n; c++) {
-            float sum = taps[c] * in[c];
-            for (uint32_t j = 1; j < n_taps; j++)
-                sum += taps[(size_t)j * n_channels + c] * in[(size_t)j * n_channels + c];
-            result[c - first] = math_silu(sum);
+    for (uint32_t t = 0; t < n_tokens; t++, window += window_stride, out += out_stride)
+        for (uint32_t c = 0; c < n; c++) {
+            float sum = taps[c] * window[c];
+            for (size_t j = 1; j < n_taps; j++)
+                sum += taps[j * taps_stride + c] * window[j * window_stride + c];
+            out[c] = math_silu(sum);
         }
-    }
 }
 
 static void rotate(float *x, const float *cosine, const float *sine, uint32_t n_pairs)

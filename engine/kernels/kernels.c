@@ -67,3 +67,27 @@ size_t kernels_activation_bytes(enum activation_form form, uint32_t n_columns, u
         return 0;
     return total / KERNEL_ALIGNMENT * KERNEL_ALIGNMENT;
 }
+
+size_t kernels_activation_offset(enum activation_form form, uint32_t column, uint32_t n_total)
+{
+    return form == ACTIVATION_Q8_32
+               ? (size_t)(column / 32) * n_total * sizeof(struct activation_32)
+               : (size_t)(column / 256) * n_total * sizeof(struct activation_256);
+}
+
+struct weight kernels_weight_groups(const struct weight *weight, uint32_t first_group,
+                                    uint32_t n_groups)
+{
+    const struct tensor_type_info *info = tensor_type_info(weight->type);
+    const uint32_t first = first_group * GROUP_ROWS, most = n_groups * GROUP_ROWS;
+    const size_t row_bytes =
+        (size_t)(weight->n_columns / info->block_elements) * info->block_bytes;
+    struct weight part = *weight;
+
+    part.n_rows = weight->n_rows - first < most ? weight->n_rows - first : most;
+    part.native = (const uint8_t *)weight->native + first * row_bytes;
+    if (weight->packed)
+        part.packed = (const uint8_t *)weight->packed +
+                      first_group * kernels_group_bytes(weight->type, weight->n_columns);
+    return part;
+}

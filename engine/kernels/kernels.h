@@ -119,13 +119,13 @@ struct kernels {
     /* out = x * sigmoid(gate); [n]; out may be x */
     void (*sigmoid_multiply)(const float *x, const float *gate, size_t n, float *out);
     /*
-     * Causal depthwise convolution and SiLU over channels first .. first + n - 1.
-     * window: [n_taps - 1 + n_tokens][n_channels] raw inputs, oldest first.
-     * taps: [n_taps][n_channels], the last one belongs to the current token.
-     * out: token t's channel first + c at out[t * out_stride + c].
+     * Causal depthwise convolution and SiLU over n channels.
+     * window: n_taps - 1 + n_tokens raw rows [n], oldest first, window_stride floats apart.
+     * taps: n_taps rows [n], taps_stride apart; the last one belongs to the current token.
+     * out: n_tokens rows [n], out_stride apart.
      */
-    void (*convolve)(const float *window, const float *taps, uint32_t n_taps,
-                     uint32_t n_channels, uint32_t first, uint32_t n, uint32_t n_tokens,
+    void (*convolve)(const float *window, size_t window_stride, const float *taps,
+                     size_t taps_stride, uint32_t n_taps, uint32_t n, uint32_t n_tokens,
                      float *out, size_t out_stride);
     /*
      * Rotate the first 2 * n_pairs values of x in place, pair (i, i + n_pairs):
@@ -168,11 +168,19 @@ const struct kernels *kernels_for(enum kernel_level level);
 enum activation_form kernels_activation_form(enum kernel_level level, enum tensor_type type);
 /* Bytes of an activation buffer, KERNEL_ALIGNMENT aligned; 0 on overflow. */
 size_t kernels_activation_bytes(enum activation_form form, uint32_t n_columns, uint32_t n_rows);
+/*
+ * Where column `column`, a multiple of 256, begins in the buffer of n_total rows: columns from
+ * there on may be quantised by themselves.  Not for ACTIVATION_F32.
+ */
+size_t kernels_activation_offset(enum activation_form form, uint32_t column, uint32_t n_total);
 
 /* Does this level want packed weights of the type (false: it reads weight->native)? */
 bool kernels_wants_packing(enum kernel_level level, enum tensor_type type);
 /* Bytes of one packed group of GROUP_ROWS rows. */
 size_t kernels_group_bytes(enum tensor_type type, uint32_t n_columns);
+/* Groups first_group .. first_group + n_groups - 1 of a weight as one of their own; borrows. */
+struct weight kernels_weight_groups(const struct weight *weight, uint32_t first_group,
+                                    uint32_t n_groups);
 /*
  * Pack groups first_group .. first_group + n_groups - 1 of weight->native into packed (the start of
  * the whole packed matrix, KERNEL_ALIGNMENT aligned).  Rows beyond n_rows are packed as zeros.

@@ -229,28 +229,25 @@ static void sigmoid_multiply(const float *x, const float *gate, size_t n, float 
         out[i] = x[i] / (1.0f + math_exp(-gate[i]));
 }
 
-static void convolve(const float *window, const float *taps, uint32_t n_taps,
-                     uint32_t n_channels, uint32_t first, uint32_t n, uint32_t n_tokens,
+static void convolve(const float *window, size_t window_stride, const float *taps,
+                     size_t taps_stride, uint32_t n_taps, uint32_t n, uint32_t n_tokens,
                      float *out, size_t out_stride)
 {
-    for (uint32_t t = 0; t < n_tokens; t++) {
-        const float *in = window + (size_t)t * n_channels;
-        float *result = out + t * out_stride;
-        size_t c = first, end = (size_t)first + n;
-        for (; c + 8 <= end; c += 8) {
-            __m256 sum = _mm256_mul_ps(_mm256_loadu_ps(taps + c), _mm256_loadu_ps(in + c));
-            for (uint32_t j = 1; j < n_taps; j++) {
-                size_t tap = (size_t)j * n_channels + c;
+    for (uint32_t t = 0; t < n_tokens; t++, window += window_stride, out += out_stride) {
+        uint32_t c = 0;
+        for (; c + 8 <= n; c += 8) {
+            __m256 sum = _mm256_mul_ps(_mm256_loadu_ps(taps + c), _mm256_loadu_ps(window + c));
+            for (size_t j = 1; j < n_taps; j++)
                 sum = _mm256_add_ps(
-                    sum, _mm256_mul_ps(_mm256_loadu_ps(taps + tap), _mm256_loadu_ps(in + tap)));
-            }
-            _mm256_storeu_ps(result + c - first, silu(sum));
+                    sum, _mm256_mul_ps(_mm256_loadu_ps(taps + j * taps_stride + c),
+                                       _mm256_loadu_ps(window + j * window_stride + c)));
+            _mm256_storeu_ps(out + c, silu(sum));
         }
-        for (; c < end; c++) {
-            float sum = taps[c] * in[c];
-            for (uint32_t j = 1; j < n_taps; j++)
-                sum += taps[(size_t)j * n_channels + c] * in[(size_t)j * n_channels + c];
-            result[c - first] = math_silu(sum);
+        for (; c < n; c++) {
+            float sum = taps[c] * window[c];
+            for (size_t j = 1; j < n_taps; j++)
+                sum += taps[j * taps_stride + c] * window[j * window_stride + c];
+            out[c] = math_silu(sum);
         }
     }
 }

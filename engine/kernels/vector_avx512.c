@@ -232,23 +232,21 @@ static void sigmoid_multiply(const float *x, const float *gate, size_t n, float 
     }
 }
 
-static void convolve(const float *window, const float *taps, uint32_t n_taps,
-                     uint32_t n_channels, uint32_t first, uint32_t n, uint32_t n_tokens,
+static void convolve(const float *window, size_t window_stride, const float *taps,
+                     size_t taps_stride, uint32_t n_taps, uint32_t n, uint32_t n_tokens,
                      float *out, size_t out_stride)
 {
-    for (uint32_t t = 0; t < n_tokens; t++) {
-        const float *in = window + (size_t)t * n_channels;
+    for (uint32_t t = 0; t < n_tokens; t++, window += window_stride, out += out_stride) {
         for (uint32_t c = 0; c < n; c += 16) {
             __mmask16 m = first_lanes(n - c);
-            size_t at = (size_t)first + c;
-            __m512 sum = _mm512_mul_ps(_mm512_maskz_loadu_ps(m, taps + at),
-                                       _mm512_maskz_loadu_ps(m, in + at));
-            for (uint32_t j = 1; j < n_taps; j++) {
-                size_t tap = (size_t)j * n_channels + at;
-                sum = _mm512_add_ps(sum, _mm512_mul_ps(_mm512_maskz_loadu_ps(m, taps + tap),
-                                                       _mm512_maskz_loadu_ps(m, in + tap)));
-            }
-            _mm512_mask_storeu_ps(out + t * out_stride + c, m, silu(sum));
+            __m512 sum = _mm512_mul_ps(_mm512_maskz_loadu_ps(m, taps + c),
+                                       _mm512_maskz_loadu_ps(m, window + c));
+            for (size_t j = 1; j < n_taps; j++)
+                sum = _mm512_add_ps(
+                    sum,
+                    _mm512_mul_ps(_mm512_maskz_loadu_ps(m, taps + j * taps_stride + c),
+                                  _mm512_maskz_loadu_ps(m, window + j * window_stride + c)));
+            _mm512_mask_storeu_ps(out + c, m, silu(sum));
         }
     }
 }

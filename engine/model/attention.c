@@ -53,8 +53,8 @@ static void project_qkv(struct pass *pass, const struct attention *a, const floa
 {
     const uint32_t d = pass->parameters->n_embd;
     float *qkv = pass->scratch->attention.qkv;
-    const struct input_rows input = {pass->scratch->hidden, d, pass->n_tokens, norm,
-                                     pass->scratch->normed};
+    const struct input_rows input = {pass->scratch->hidden, d,    pass->n_tokens, norm,
+                                     pass->scratch->normed, false};
     const struct projection fused = {&a->weights->fused, qkv, a->stride};
     const struct projection apart[] = {
         {&a->weights->query, qkv, a->stride},
@@ -194,7 +194,8 @@ void attention_layer(struct pass *pass, const struct layer_weights *weights)
     const uint32_t n_items = attention_items(pass, &a), width = a.n_head * a.head_dim;
     const struct projection output = {&weights->attention.output, scratch->normed, d};
 
-    const struct input_rows heads = {scratch->attention.out, width, n_tokens, NULL, NULL};
+    const struct input_rows heads = {
+        scratch->attention.out, width, n_tokens, NULL, NULL, false};
 
     project_qkv(pass, &a, weights->mixer_norm);
     pass_trace(pass, "mixer_norm", scratch->normed, d, n_tokens, d);

@@ -56,6 +56,7 @@ struct scratch {
     float *cosine, *sine;                    /* [t][n_rotary / 2] */
     double *frequencies;                     /* [n_rotary / 2] */
     void *activation[ACTIVATION_FORM_COUNT]; /* quantised rows of the widest input */
+    void *prepared[ACTIVATION_FORM_COUNT]; /* the same for the product behind a fused section */
 
     /* A layer uses one of these groups after the other: they share memory. */
     struct {
@@ -63,7 +64,8 @@ struct scratch {
         float *out; /* [t][n_head * head_dim] */
     } attention;
     struct {
-        float *window;    /* raw rows; [n_taps - 1 + rows of it][conv_width] of each sequence */
+        float *window;    /* raw rows; [n_taps - 1 + rows of it][conv_width] of each sequence,
+                             or by head [conv_width / state_dim][n_taps - 1 + row][state_dim] */
         float *convolved; /* of each sequence [query, key, value heads][row][state_dim] */
         float *gate;      /* [t][value_width], z */
         float *alpha, *beta; /* [t][n_value_heads]; decay and beta in the end */
@@ -112,6 +114,8 @@ struct pass {
     enum profile_layer kind;
     atomic_bool abandoned;    /* a part saw the cancel flag and did nothing */
     _Atomic uint32_t bad_row; /* first row that is not finite, or NOTHING_BAD */
+    /* With a profile: nanoseconds of all threads in the stages of a fused section. */
+    _Atomic int64_t spent[PROFILE_STAGE_COUNT];
 };
 
 /*
@@ -169,6 +173,7 @@ struct input_rows {
     uint32_t n_rows;
     const float *norm; /* NULL, or weights of an RMS norm over n_embd columns */
     float *normed;     /* with norm: its result goes here, rows [n_embd] */
+    bool prepared;     /* x is not read: its quantised rows stand in scratch->prepared */
 };
 
 struct projection {
@@ -200,6 +205,24 @@ void quantize_rows(struct pass *pass, enum activation_form form, const float *x,
                    size_t x_stride, uint32_t n_columns, uint32_t n_rows);
 /* A row of the pass holds an infinity or a NaN: remember the lowest one. */
 void pass_bad_row(struct pass *pass, uint32_t row);
+
+/* Norm and quantise rows into scratch->activation, in the forms that the weights want. */
+void prepare_rows(struct pass *pass, const struct input_rows *input,
+                  const struct weight *const *weights, uint32_t n_weights);
+/* Products of all rows that are prepared. */
+void multiply_rows(struct pass *pass, enum profile_stage stage, uint32_t n_rows,
+                   const struct projection *projections, uint32_t n_projections);
+/* Groups of a weight times rows that are prepared, on the calling thread; out: [n_rows][stride]. */
+void multiply_groups(const struct pass *pass, const struct weight *weight, uint32_t first_group,
+                     uint32_t n_groups, float *out, size_t stride);
+
+/*
+ * A fused section has a thread for each few items, or it would leave threads without work; one row
+ * is too little to be cut that way, and a trace wants every stage for itself.
+ */
+bool pass_fuses(const struct pass *pass, uint32_t n_items);
+/* In a part of a fused section: what it took since *from belongs to the stage; *from becomes now. */
+void pass_spend(struct pass *pass, enum profile_stage stage, int64_t *from);
 
 /* Items first .. first + count - 1 of a section. */
 typedef void (*pass_job)(struct pass *pass, const void *context, uint32_t first,

@@ -12,7 +12,7 @@
  * More parts than threads let a thread that was held up by another program fall behind without
  * the others waiting; with one token a part would be too short for that.
  */
-enum { PARTS_PER_THREAD = 4 };
+enum { PARTS_PER_THREAD = 4, MOST_PROJECTIONS = 4 /* that read the same rows */ };
 
 struct section {
     struct pass *pass;
@@ -54,6 +54,41 @@ static uint32_t part_count(const struct pass *pass, uint32_t n_items)
     return n_parts < n_items ? n_parts : n_items;
 }
 
+bool pass_fuses(const struct pass *pass, uint32_t n_items)
+{
+    enum { ITEMS_PER_THREAD = 2 };
+
+    return pass->n_tokens > 1 && pass->n_sequences == 1 && !pass->trace &&
+           n_items >= ITEMS_PER_THREAD * (uint32_t)pool_thread_count(pass->pool);
+}
+
+void pass_spend(struct pass *pass, enum profile_stage stage, int64_t *from)
+{
+    int64_t now;
+
+    if (!pass->profile)
+        return;
+    now = run_clock_now();
+    atomic_fetch_add_explicit(&pass->spent[stage], now - *from, memory_order_relaxed);
+    *from = now;
+}
+
+/* The time of a section to its stage, or in their proportions to the stages that its parts told. */
+static void add_time(struct pass *pass, enum profile_layer kind, enum profile_stage stage,
+                     double seconds)
+{
+    int64_t spent[PROFILE_STAGE_COUNT], total = 0;
+
+    for (int i = 0; i < PROFILE_STAGE_COUNT; i++) {
+        spent[i] = atomic_exchange(&pass->spent[i], 0);
+        total += spent[i];
+    }
+    if (total == 0)
+        pass->profile->seconds[kind][stage] += seconds;
+    for (int i = 0; i < PROFILE_STAGE_COUNT && total > 0; i++)
+        pass->profile->seconds[kind][i] += seconds * (double)spent[i] / (double)total;
+}
+
 /* All parts of a section, with what it takes added to the profile. */
 static void run_section(struct pass *pass, enum profile_stage stage, pool_job job,
                         struct section *section, uint32_t n_parts)
@@ -69,7 +104,7 @@ static void run_section(struct pass *pass, enum profile_stage stage, pool_job jo
     }
     begin = run_clock_now();
     pool_run_timed(pass->pool, job, section, n_parts, &waited);
-    profile->seconds[kind][stage] += (double)(run_clock_now() - begin) * 1e-9;
+    add_time(pass, kind, stage, (double)(run_clock_now() - begin) * 1e-9);
     profile->waiting[kind][stage] += (double)waited * 1e-9;
     profile->sections[kind][stage] += n_parts > 1;
 }
@@ -186,17 +221,40 @@ static void prepare_part(struct pass *pass, const void *context, uint32_t first,
 void quantize_rows(struct pass *pass, enum activation_form form, const float *x,
                    size_t x_stride, uint32_t n_columns, uint32_t n_rows)
 {
-    struct preparing preparing = {.input = {x, x_stride, n_rows, NULL, NULL},
+    struct preparing preparing = {.input = {x, x_stride, n_rows, NULL, NULL, false},
                                   .n_columns = n_columns};
 
     preparing.wanted[form] = true;
     pass_run(pass, PROFILE_NORM, n_rows, prepare_part, &preparing);
 }
 
+void prepare_rows(struct pass *pass, const struct input_rows *input,
+                  const struct weight *const *weights, uint32_t n_weights)
+{
+    struct preparing preparing = {.input = *input, .n_columns = weights[0]->n_columns};
+
+    for (uint32_t i = 0; i < n_weights; i++)
+        preparing.wanted[kernels_activation_form(pass->kernels->level, weights[i]->type)] =
+            true;
+    pass_run(pass, PROFILE_NORM, input->n_rows, prepare_part, &preparing);
+}
+
+void multiply_groups(const struct pass *pass, const struct weight *weight, uint32_t first_group,
+                     uint32_t n_groups, float *out, size_t stride)
+{
+    const struct weight part = kernels_weight_groups(weight, first_group, n_groups);
+    const enum activation_form form =
+        kernels_activation_form(pass->kernels->level, weight->type);
+
+    pass->kernels->matmul(&part, 0, n_groups, pass->scratch->activation[form], pass->n_tokens,
+                          out, stride);
+}
+
 struct projection_job {
     const struct projection *projections;
     uint32_t n_projections;
     uint32_t n_rows;
+    void *const *activation; /* [form] */
     enum projection_then then;
 };
 
@@ -239,8 +297,8 @@ static void project_part(void *context, uint32_t part, uint32_t n_parts)
             kernels_activation_form(pass->kernels->level, weight->type);
         pool_range(group_count(weight), part, n_parts, &first, &count);
         if (count > 0)
-            pass->kernels->matmul(weight, first, count, pass->scratch->activation[form],
-                                  job->n_rows, projection->out, projection->out_stride);
+            pass->kernels->matmul(weight, first, count, job->activation[form], job->n_rows,
+                                  projection->out, projection->out_stride);
     }
     if (job->then != PROJECTION_STORE && count > 0) {
         const uint32_t n_rows = job->projections[0].weight->n_rows;
@@ -250,24 +308,41 @@ static void project_part(void *context, uint32_t part, uint32_t n_parts)
     }
 }
 
+/* The products of rows that are prepared, in activation [form]. */
+static void multiply_prepared(struct pass *pass, enum profile_stage stage, uint32_t n_rows,
+                              void *const *activation, const struct projection *projections,
+                              uint32_t n_projections, enum projection_then then)
+{
+    struct projection_job job = {projections, n_projections, n_rows, activation, then};
+    struct section section = {pass, NULL, &job, 0};
+
+    if (pass_stopped(pass))
+        return;
+    for (uint32_t i = 0; i < n_projections; i++)
+        if (section.n_items < group_count(projections[i].weight))
+            section.n_items = group_count(projections[i].weight);
+    run_section(pass, stage, project_part, &section, part_count(pass, section.n_items));
+    pass_stopped(pass);
+}
+
+void multiply_rows(struct pass *pass, enum profile_stage stage, uint32_t n_rows,
+                   const struct projection *projections, uint32_t n_projections)
+{
+    multiply_prepared(pass, stage, n_rows, pass->scratch->activation, projections,
+                      n_projections, PROJECTION_STORE);
+}
+
 void project(struct pass *pass, enum profile_stage stage, const struct input_rows *input,
              const struct projection *projections, uint32_t n_projections,
              enum projection_then then)
 {
-    struct projection_job job = {projections, n_projections, input->n_rows, then};
-    struct section section = {pass, NULL, &job, 0};
-    struct preparing preparing = {.input = *input,
-                                  .n_columns = projections[0].weight->n_columns};
+    const struct weight *weights[MOST_PROJECTIONS];
 
-    for (uint32_t i = 0; i < n_projections; i++) {
-        const struct weight *weight = projections[i].weight;
-        preparing.wanted[kernels_activation_form(pass->kernels->level, weight->type)] = true;
-        if (section.n_items < group_count(weight))
-            section.n_items = group_count(weight);
-    }
-    pass_run(pass, PROFILE_NORM, input->n_rows, prepare_part, &preparing);
-    if (pass_stopped(pass))
-        return;
-    run_section(pass, stage, project_part, &section, part_count(pass, section.n_items));
-    pass_stopped(pass);
+    for (uint32_t i = 0; i < n_projections; i++)
+        weights[i] = projections[i].weight;
+    if (!input->prepared)
+        prepare_rows(pass, input, weights, n_projections);
+    multiply_prepared(pass, stage, input->n_rows,
+                      input->prepared ? pass->scratch->prepared : pass->scratch->activation,
+                      projections, n_projections, then);
 }

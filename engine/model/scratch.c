@@ -100,6 +100,11 @@ static void place_all(struct scratch *out, struct layout *layout,
     for (int form = 0; form < ACTIVATION_FORM_COUNT; form++)
         out->activation[form] =
             place(layout, activation_bytes(weights, level, form, out->max_tokens), 1);
+    for (int form = 0; form < ACTIVATION_FORM_COUNT; form++)
+        out->prepared[form] =
+            form == ACTIVATION_F32
+                ? NULL
+                : place(layout, activation_bytes(weights, level, form, out->max_tokens), 1);
     out->rows = place(layout, t, sizeof *out->rows);
     out->head = place(layout, 1, sizeof *out->head);
     place_groups(out, layout, p);

@@ -166,7 +166,7 @@ struct logged_row state_logged_row(const struct state *state, int log, uint32_t 
 }
 
 void state_look_back(const struct state *state, uint32_t layer, uint32_t first, uint32_t n,
-                     float *out)
+                     float *out, size_t out_stride)
 {
     const struct hyperparameters *p = state->parameters;
     const uint32_t n_back = p->n_taps - 1, n_waiting = waiting_count(state);
@@ -174,13 +174,13 @@ void state_look_back(const struct state *state, uint32_t layer, uint32_t first, 
         state->convolution[state->live] + state->layers[layer].convolution;
 
     /* Row i of all that is remembered and waits; the last n_back of them. */
-    for (uint32_t i = n_waiting; i < n_waiting + n_back; i++, out += p->conv_width) {
+    for (uint32_t i = n_waiting; i < n_waiting + n_back; i++, out += out_stride) {
         const float *row = remembered + (size_t)i * p->conv_width;
         if (i >= n_back)
             row = state_logged_row(state, state->waiting_log, layer,
                                    first_waiting(state) + i - n_back)
                       .raw;
-        memcpy(out + first, row + first, n * sizeof *out);
+        memcpy(out, row + first, n * sizeof *out);
     }
 }
 

@@ -176,10 +176,10 @@ struct logged_row state_logged_row(const struct state *state, int log, uint32_t 
                                    uint32_t row);
 /*
  * The raw rows before the position that the convolution looks back at, channels first .. first + n
- * - 1 of them: row i to out + i * conv_width + first, n_taps - 1 rows.
+ * - 1 of them: n_taps - 1 rows [n], out_stride floats apart.
  */
 void state_look_back(const struct state *state, uint32_t layer, uint32_t first, uint32_t n,
-                     float *out);
+                     float *out, size_t out_stride);
 /* Do rows wait for this slice of the live buffer, or for the convolution of a key head? */
 bool state_slice_waits(const struct state *state, uint32_t layer, uint32_t slice);
 bool state_convolution_waits(const struct state *state, uint32_t layer, uint32_t key_head);
