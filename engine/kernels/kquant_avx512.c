@@ -535,9 +535,10 @@ static size_t unpack_block(enum tensor_type type, const uint8_t *group, uint32_t
     }
 }
 
+/* As q8_pass() of matmul_avx512.c. */
 static void k_pass(enum tensor_type type, const uint8_t *group, const uint8_t *group_b,
-                   uint32_t n_blocks, const struct activation_256 *x, uint32_t n_now,
-                   uint32_t n_tokens, float *sums)
+                   size_t next, uint32_t n_blocks, const struct activation_256 *x,
+                   uint32_t n_now, uint32_t n_tokens, float *sums)
 {
     uint32_t n_tiles = (n_now + K_TILE_TOKENS - 1) / K_TILE_TOKENS;
     struct unpacked u[2];
@@ -545,14 +546,15 @@ static void k_pass(enum tensor_type type, const uint8_t *group, const uint8_t *g
     memset(sums, 0, n_now * 32 * sizeof *sums);
     for (uint32_t b = 0; b < n_blocks; b++) {
         size_t n_bytes = unpack_block(type, group, b, n_blocks, &u[0]);
+        size_t ahead = b + 1 < n_blocks ? (b + 1) * n_bytes : next;
         unpack_block(type, group_b, b, n_blocks, &u[1]);
         for (uint32_t i = 0; i < n_tiles; i++) {
             uint32_t t = i * K_TILE_TOKENS;
             uint32_t n = n_now - t < K_TILE_TOKENS ? n_now - t : K_TILE_TOKENS;
             const struct activation_256 *at = x + (size_t)b * n_tokens + t;
-            if (n_tokens >= avx512_prefetch_from.others) {
-                prefetch_part(group + (b + 1) * n_bytes, n_bytes, i, n_tiles);
-                prefetch_part(group_b + (b + 1) * n_bytes, n_bytes, i, n_tiles);
+            if (ahead > 0 && n_tokens >= avx512_prefetch_from.others) {
+                prefetch_part(group + ahead, n_bytes, i, n_tiles);
+                prefetch_part(group_b + ahead, n_bytes, i, n_tiles);
             }
             switch (type) {
             case TENSOR_Q4_K: q4_k_tile(u, at, n, sums + 32 * t); break;
@@ -612,8 +614,8 @@ void kquant_matmul_avx512(const struct weight *weight, uint32_t first_group, uin
         for (uint32_t g = first_group; g < end; g += 2) {
             bool second = g + 1 < end;
             const uint8_t *group = packed + g * group_bytes;
-            k_pass(weight->type, group, second ? group + group_bytes : group, n_blocks, x + t,
-                   n_now, n_tokens, sums);
+            k_pass(weight->type, group, second ? group + group_bytes : group,
+                   g + 3 < end ? 2 * group_bytes : 0, n_blocks, x + t, n_now, n_tokens, sums);
             store_sums(weight, g, second, sums, n_now, out + t * out_stride, out_stride);
         }
     }

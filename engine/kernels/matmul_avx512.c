@@ -115,10 +115,13 @@ enum { Q8_TILE_TOKENS = 6, Q8_PIECE = 16 /* blocks of 32: 17 KB of weights in L1
 static const q8_tile q8_tiles[Q8_TILE_TOKENS + 1] = {NULL,      q8_tile_1, q8_tile_2, q8_tile_3,
                                                      q8_tile_4, q8_tile_5, q8_tile_6};
 
-/* n_now tokens from x on, of n_tokens, against two groups (group_b may be group) */
-static void q8_pass(const uint8_t *group, const uint8_t *group_b, uint32_t n_blocks,
-                    const struct activation_32 *x, uint32_t n_now, uint32_t n_tokens,
-                    float *sums)
+/*
+ * n_now tokens from x on, of n_tokens, against two groups (group_b may be group); behind their last
+ * piece come those that lie `next` bytes further (0: none).
+ */
+static void q8_pass(const uint8_t *group, const uint8_t *group_b, size_t next,
+                    uint32_t n_blocks, const struct activation_32 *x, uint32_t n_now,
+                    uint32_t n_tokens, float *sums)
 {
     uint32_t n_tiles = (n_now + Q8_TILE_TOKENS - 1) / Q8_TILE_TOKENS;
     size_t piece_bytes = Q8_PIECE / 2 * PACKED_Q8_PAIR;
@@ -127,11 +130,14 @@ static void q8_pass(const uint8_t *group, const uint8_t *group_b, uint32_t n_blo
     for (uint32_t b = 0; b < n_blocks; b += Q8_PIECE) {
         uint32_t n = n_blocks - b < Q8_PIECE ? n_blocks - b : Q8_PIECE;
         size_t at = (size_t)(b / 2) * PACKED_Q8_PAIR;
+        size_t ahead = b + Q8_PIECE < n_blocks ? at + piece_bytes : next;
         for (uint32_t i = 0; i < n_tiles; i++) {
             uint32_t t = i * Q8_TILE_TOKENS;
             uint32_t count = n_now - t < Q8_TILE_TOKENS ? n_now - t : Q8_TILE_TOKENS;
-            prefetch_part(group + at + piece_bytes, piece_bytes, i, n_tiles);
-            prefetch_part(group_b + at + piece_bytes, piece_bytes, i, n_tiles);
+            if (ahead > 0) {
+                prefetch_part(group + ahead, piece_bytes, i, n_tiles);
+                prefetch_part(group_b + ahead, piece_bytes, i, n_tiles);
+            }
             q8_tiles[count](group + at, group_b + at, n, x + (size_t)b * n_tokens + t, n_tokens,
                             sums + 32 * t);
         }
@@ -161,8 +167,8 @@ static void q8_matmul(const struct weight *weight, uint32_t first_group, uint32_
         for (uint32_t g = first_group; g < end; g += 2) {
             bool second = g + 1 < end;
             const uint8_t *group = packed + g * group_bytes;
-            q8_pass(group, second ? group + group_bytes : group, n_blocks, x + t, n_now,
-                    n_tokens, sums);
+            q8_pass(group, second ? group + group_bytes : group,
+                    g + 3 < end ? 2 * group_bytes : 0, n_blocks, x + t, n_now, n_tokens, sums);
             store_sums(weight, g, second, sums, n_now, out + t * out_stride, out_stride);
         }
     }
