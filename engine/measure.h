@@ -1,5 +1,5 @@
 /*
- * measure.h - what the passes of decode policies cost here, for `banter bench verify`
+ * measure.h - what the passes of decode policies cost here, for `banter bench`
  *
  * Each call begins with a copy of the same state and one step that warms it, and times what
  * follows; the caller repeats and takes medians.  Which tokens are consumed makes no difference
@@ -46,5 +46,20 @@ struct measured_copy {
 /* A copy of the whole state and back: what a rejection would cost without trial rows. */
 enum status measure_copy(struct session *session, const struct snapshot *start,
                          struct measured_copy *out, struct error *error);
+
+/*
+ * Put the session behind `position` tokens that were never read: K and V rows hold finite values
+ * that nobody computed, the recurrent state is that of the empty sequence.  What passes behind it
+ * compute means nothing, and takes the time that it takes at that depth: no kernel's speed
+ * depends on the values.  Errors: CONTEXT_FULL.
+ */
+enum status measure_depth(struct session *session, uint32_t position, struct error *error);
+
+/*
+ * Seconds of one choice by `sampling`, the mean of n_choices (at least 1), each among the logits
+ * of the session's last step with one logit changed; the session is left as it was.
+ */
+double measure_sampler(struct session *session, const struct sampling *sampling,
+                       uint32_t n_choices);
 
 #endif

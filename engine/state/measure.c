@@ -1,11 +1,14 @@
 /*
- * measure.c - one timing of each kind of pass
+ * measure.c - one timing of each kind of pass, and states to time them in
  */
 #include "engine/measure.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/file/checked.h"
+#include "engine/model/hyperparameters.h"
+#include "engine/model/model_internal.h"
 #include "engine/run/run_clock.h"
 #include "engine/state/session_internal.h"
 #include "engine/state/verify.h"
@@ -127,4 +130,58 @@ enum status measure_copy(struct session *session, const struct snapshot *start,
     out->bytes = status == STATUS_OK ? snapshot_bytes(copy) : 0;
     snapshot_free(&copy);
     return status;
+}
+
+/* Values of either sign around an eighth; rows differ, so that no key is like all others. */
+static void fill_rows(const struct state *state, void *rows, size_t n)
+{
+    uint16_t *halves = rows;
+    float *floats = rows;
+    uint32_t random = 1;
+
+    for (size_t i = 0; i < n; i++) {
+        random = random * 1664525u + 1013904223u;
+        if (state->half)
+            halves[i] = (uint16_t)(0x3000 | (random >> 16 & 0x83ff));
+        else
+            floats[i] = ((float)(random >> 8) - 0x1p23f) * 0x1p-26f;
+    }
+}
+
+enum status measure_depth(struct session *session, uint32_t position, struct error *error)
+{
+    struct state *state = &session->state;
+    const struct hyperparameters *p = state->parameters;
+
+    if (position > state->n_context)
+        return error_set(error, STATUS_CONTEXT_FULL, "a context of %u positions has no %u",
+                         state->n_context, position);
+    state_reset(state);
+    for (uint32_t layer = 0; layer < p->n_layers + p->n_mtp; layer++) {
+        for (uint32_t head = 0; head < p->layers[layer].n_head_kv; head++) {
+            fill_rows(state, state_key(state, layer, head), (size_t)position * p->head_dim);
+            fill_rows(state, state_value(state, layer, head), (size_t)position * p->head_dim);
+        }
+    }
+    memset(state->tokens, 0, position * sizeof *state->tokens);
+    state->position = state->settled = position;
+    state->n_mtp_rows = p->n_mtp > 0 && position > 0 ? position - 1 : 0;
+    return STATUS_OK;
+}
+
+double measure_sampler(struct session *session, const struct sampling *sampling,
+                       uint32_t n_choices)
+{
+    struct sampler *sampler = &session->sampler;
+    const uint32_t n_vocab = sampler->n_vocab, position = session->state.position;
+    int64_t time = run_clock_now();
+
+    sampler_begin(sampler);
+    for (uint32_t i = 0; i < n_choices; i++) {
+        session->logits[i % n_vocab] += 0.001f;
+        sampler_choose(sampler, sampling, session->logits, i, position + i);
+    }
+    for (uint32_t i = 0; i < n_choices; i++)
+        session->logits[i % n_vocab] -= 0.001f;
+    return lap(&time) / (n_choices > 0 ? n_choices : 1);
 }
