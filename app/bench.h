@@ -11,6 +11,8 @@
 #include "app/subcommands.h"
 
 /* Each returns the exit code, with its result written or its failure told. */
+int bench_model(const struct invocation *invocation);
+int bench_machine(const struct invocation *invocation);
 int bench_train(const struct invocation *invocation);
 int bench_policies(const struct invocation *invocation);
 int bench_lanes(const struct invocation *invocation);
