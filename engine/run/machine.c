@@ -16,6 +16,7 @@
 
 static const uint64_t BUFFER_BYTES = (uint64_t)512 << 20;
 static const uint64_t BUFFER_LEAST = (uint64_t)16 << 20;
+static const double GAIN = 0.95; /* of the time, at most: a smaller one is noise */
 static const uint64_t HUGE_BYTES = (uint64_t)2 << 20; /* a page, and what parts are whole of */
 
 enum {
@@ -136,7 +137,7 @@ static void choose_read(struct machine *machine)
         if (seconds < best[trial % 2])
             best[trial % 2] = seconds;
     }
-    machine->bytes_ahead = best[1] < best[0] ? AHEAD_BYTES : 0;
+    machine->bytes_ahead = best[1] < GAIN * best[0] ? AHEAD_BYTES : 0;
 }
 
 static enum status map_buffer(struct machine *machine, const struct machine_options *options,
