@@ -313,16 +313,16 @@ static void sigmoid_multiply(const float *x, const float *gate, size_t n, float 
 
 static void convolve(const float *window, const float *taps, uint32_t n_taps,
                      uint32_t n_channels, uint32_t first, uint32_t n, uint32_t n_tokens,
-                     float *out)
+                     float *out, size_t out_stride)
 {
     for (uint32_t t = 0; t < n_tokens; t++) {
         const float *in = window + (size_t)t * n_channels;
-        float *result = out + (size_t)t * n_channels;
+        float *result = out + t * out_stride;
         for (uint32_t c = first; c < first + n; c++) {
             float sum = taps[c] * in[c];
             for (uint32_t j = 1; j < n_taps; j++)
                 sum += taps[(size_t)j * n_channels + c] * in[(size_t)j * n_channels + c];
-            result[c] = math_silu(sum);
+            result[c - first] = math_silu(sum);
         }
     }
 }

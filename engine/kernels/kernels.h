@@ -121,11 +121,11 @@ struct kernels {
      * Causal depthwise convolution and SiLU over channels first .. first + n - 1.
      * window: [n_taps - 1 + n_tokens][n_channels] raw inputs, oldest first.
      * taps: [n_taps][n_channels], the last one belongs to the current token.
-     * out: [n_tokens][n_channels].
+     * out: token t's channel first + c at out[t * out_stride + c].
      */
     void (*convolve)(const float *window, const float *taps, uint32_t n_taps,
                      uint32_t n_channels, uint32_t first, uint32_t n, uint32_t n_tokens,
-                     float *out);
+                     float *out, size_t out_stride);
     /*
      * Rotate the first 2 * n_pairs values of x in place, pair (i, i + n_pairs):
      * (a, b) -> (a cos - b sin, a sin + b cos).  cosine, sine: [n_pairs]

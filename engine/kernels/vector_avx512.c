@@ -234,7 +234,7 @@ static void sigmoid_multiply(const float *x, const float *gate, size_t n, float 
 
 static void convolve(const float *window, const float *taps, uint32_t n_taps,
                      uint32_t n_channels, uint32_t first, uint32_t n, uint32_t n_tokens,
-                     float *out)
+                     float *out, size_t out_stride)
 {
     for (uint32_t t = 0; t < n_tokens; t++) {
         const float *in = window + (size_t)t * n_channels;
@@ -248,7 +248,7 @@ static void convolve(const float *window, const float *taps, uint32_t n_taps,
                 sum = _mm512_add_ps(sum, _mm512_mul_ps(_mm512_maskz_loadu_ps(m, taps + tap),
                                                        _mm512_maskz_loadu_ps(m, in + tap)));
             }
-            _mm512_mask_storeu_ps(out + (size_t)t * n_channels + at, m, silu(sum));
+            _mm512_mask_storeu_ps(out + t * out_stride + c, m, silu(sum));
         }
     }
 }

@@ -49,10 +49,12 @@ static struct attention describe(const struct pass *pass, const struct layer_wei
     return a;
 }
 
-static void project_qkv(struct pass *pass, const struct attention *a)
+static void project_qkv(struct pass *pass, const struct attention *a, const float *norm)
 {
     const uint32_t d = pass->parameters->n_embd;
     float *qkv = pass->scratch->attention.qkv;
+    const struct input_rows input = {pass->scratch->hidden, d, pass->n_tokens, norm,
+                                     pass->scratch->normed};
     const struct projection fused = {&a->weights->fused, qkv, a->stride};
     const struct projection apart[] = {
         {&a->weights->query, qkv, a->stride},
@@ -61,10 +63,10 @@ static void project_qkv(struct pass *pass, const struct attention *a)
     };
 
     if (a->weights->fused.n_rows > 0)
-        project(pass, pass->scratch->normed, d, pass->n_tokens, &fused, 1, PROJECTION_STORE);
+        project(pass, PROFILE_INPUT, &input, &fused, 1, PROJECTION_STORE);
     else
-        project(pass, pass->scratch->normed, d, pass->n_tokens, apart + (a->fills ? 1 : 0),
-                a->fills ? 2 : 3, PROJECTION_STORE);
+        project(pass, PROFILE_INPUT, &input, apart + (a->fills ? 1 : 0), a->fills ? 2 : 3,
+                PROJECTION_STORE);
 }
 
 /* A row of K or V to its place for the position. */
@@ -110,6 +112,20 @@ static void prepare_part(struct pass *pass, const void *context, uint32_t first,
     }
 }
 
+/* Query heads first .. first + n_heads - 1 of rows t .. t + n_rows - 1. */
+static void gate_heads(struct pass *pass, const struct attention *a, uint32_t t,
+                       uint32_t n_rows, uint32_t first, uint32_t n_heads)
+{
+    for (uint32_t row = t; row < t + n_rows; row++)
+        for (uint32_t head = first; head < first + n_heads; head++) {
+            float *out =
+                pass->scratch->attention.out + ((size_t)row * a->n_head + head) * a->head_dim;
+            const float *gate = pass->scratch->attention.qkv + row * a->stride +
+                                ((size_t)head * 2 + 1) * a->head_dim;
+            pass->kernels->sigmoid_multiply(out, gate, a->head_dim, out);
+        }
+}
+
 /*
  * Items: K/V heads, then tiles of rows, then splits of query heads.  So the heads of a long
  * sequence beside short ones fall to different parts.
@@ -123,6 +139,7 @@ static void attend_part(struct pass *pass, const void *context, uint32_t first, 
         const uint32_t split = item % a->head_splits;
         const uint32_t t = item / a->head_splits % a->n_tiles * a->row_tile;
         const uint32_t kv_head = item / a->head_splits / a->n_tiles, left = pass->n_tokens - t;
+        const uint32_t n_rows = left < a->row_tile ? left : a->row_tile;
         const struct state *state = pass_sequence(pass, t)->state;
         uint32_t begin, n_heads, head;
         float *qkv = pass->scratch->attention.qkv + t * a->stride;
@@ -138,7 +155,7 @@ static void attend_part(struct pass *pass, const void *context, uint32_t first, 
             .n_key = a->head_dim,
             .n_value = a->head_dim,
             .n_heads = n_heads,
-            .n_rows = left < a->row_tile ? left : a->row_tile,
+            .n_rows = n_rows,
             .first_position = pass_position(pass, t),
             .scale = 1 / math_sqrt((float)a->head_dim),
             .query = qkv + (size_t)head * 2 * a->head_dim,
@@ -148,20 +165,8 @@ static void attend_part(struct pass *pass, const void *context, uint32_t first, 
             .out_row_stride = out_stride,
             .out_head_stride = a->head_dim,
         });
-    }
-}
-
-/* Items are heads of rows. */
-static void gate_part(struct pass *pass, const void *context, uint32_t first, uint32_t count)
-{
-    const struct attention *a = context;
-
-    for (uint32_t item = first; item < first + count; item++) {
-        const uint32_t t = item / a->n_head, head = item % a->n_head;
-        float *out = pass->scratch->attention.out + (size_t)item * a->head_dim;
-        const float *gate =
-            pass->scratch->attention.qkv + t * a->stride + ((size_t)head * 2 + 1) * a->head_dim;
-        pass->kernels->sigmoid_multiply(out, gate, a->head_dim, out);
+        if (!pass->trace)
+            gate_heads(pass, a, t, n_rows, head, n_heads);
     }
 }
 
@@ -189,31 +194,32 @@ void attention_layer(struct pass *pass, const struct layer_weights *weights)
     const uint32_t n_items = attention_items(pass, &a), width = a.n_head * a.head_dim;
     const struct projection output = {&weights->attention.output, scratch->normed, d};
 
-    norm_rows(pass, scratch->hidden, d, weights->mixer_norm, 0, n_tokens, scratch->normed, d);
+    const struct input_rows heads = {scratch->attention.out, width, n_tokens, NULL, NULL};
+
+    project_qkv(pass, &a, weights->mixer_norm);
     pass_trace(pass, "mixer_norm", scratch->normed, d, n_tokens, d);
-    project_qkv(pass, &a);
     pass_trace(pass, "attention_qkv", scratch->attention.qkv, a.stride, n_tokens,
                (uint32_t)a.stride);
-    pass_run(pass, n_tokens * (a.n_head + a.n_head_kv), prepare_part, &a);
+    pass_run(pass, PROFILE_ROTARY, n_tokens * (a.n_head + a.n_head_kv), prepare_part, &a);
     pass_trace(pass, "attention_rope", scratch->attention.qkv, a.stride, n_tokens,
                (uint32_t)a.stride);
-    pass_run(pass, n_items, attend_part, &a);
-    pass_trace(pass, "attention_heads", scratch->attention.out, width, n_tokens, width);
-    pass_run(pass, n_tokens * a.n_head, gate_part, &a);
+    pass_run(pass, PROFILE_ATTENTION, n_items, attend_part, &a);
+    if (pass->trace) { /* it sees the heads before their gate */
+        pass_trace(pass, "attention_heads", scratch->attention.out, width, n_tokens, width);
+        if (!pass->stopped)
+            gate_heads(pass, &a, 0, n_tokens, 0, a.n_head);
+    }
     pass_trace(pass, "attention_gated", scratch->attention.out, width, n_tokens, width);
-    project(pass, scratch->attention.out, width, n_tokens, &output, 1, PROJECTION_ADD_HIDDEN);
+    project(pass, PROFILE_OUTPUT, &heads, &output, 1, PROJECTION_ADD_HIDDEN);
     pass_trace(pass, "mixer_out", scratch->normed, d, n_tokens, d);
     pass_trace(pass, "mixer_residual", scratch->hidden, d, n_tokens, d);
 }
 
 void attention_fill(struct pass *pass, const struct layer_weights *weights)
 {
-    const uint32_t d = pass->parameters->n_embd, n_tokens = pass->n_tokens;
-    struct scratch *scratch = pass->scratch;
     struct attention a = describe(pass, weights);
 
     a.fills = true;
-    norm_rows(pass, scratch->hidden, d, weights->mixer_norm, 0, n_tokens, scratch->normed, d);
-    project_qkv(pass, &a);
-    pass_run(pass, n_tokens * a.n_head_kv, prepare_part, &a);
+    project_qkv(pass, &a, weights->mixer_norm);
+    pass_run(pass, PROFILE_ROTARY, pass->n_tokens * a.n_head_kv, prepare_part, &a);
 }

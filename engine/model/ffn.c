@@ -14,10 +14,12 @@ void ffn_layer(struct pass *pass, const struct layer_weights *weights)
     /* Gate rows turn into the input of down; the rows that were normed are free by then. */
     const struct projection down = {&weights->ffn_down, scratch->normed, d};
 
-    norm_rows(pass, scratch->hidden, d, weights->ffn_norm, 0, pass->n_tokens, scratch->normed,
-              d);
+    const struct input_rows normed = {scratch->hidden, d, pass->n_tokens, weights->ffn_norm,
+                                      scratch->normed};
+    const struct input_rows gated = {scratch->ffn.gate, n_ff, pass->n_tokens, NULL, NULL};
+
+    project(pass, PROFILE_FFN_UP, &normed, gate_up, 2, PROJECTION_GATED);
     pass_trace(pass, "ffn_norm", scratch->normed, d, pass->n_tokens, d);
-    project(pass, scratch->normed, d, pass->n_tokens, gate_up, 2, PROJECTION_GATED);
-    project(pass, scratch->ffn.gate, n_ff, pass->n_tokens, &down, 1, PROJECTION_ADD_HIDDEN);
+    project(pass, PROFILE_FFN_DOWN, &gated, &down, 1, PROJECTION_ADD_HIDDEN);
     pass_trace(pass, "ffn_out", scratch->normed, d, pass->n_tokens, d);
 }

@@ -4,6 +4,7 @@
 #include "engine/model/forward.h"
 
 #include "engine/model/rope.h"
+#include "engine/run/run_clock.h"
 
 struct angles_job {
     uint32_t offset;
@@ -46,7 +47,7 @@ void embed_rows(struct pass *pass, const struct weight *embedding, const int32_t
 {
     struct embedding_job job = {embedding, tokens, out, stride};
 
-    pass_run(pass, pass->n_tokens, embed_part, &job);
+    pass_run(pass, PROFILE_EMBEDDING, pass->n_tokens, embed_part, &job);
     pass_trace(pass, "embedding", out, stride, pass->n_tokens, pass->parameters->n_embd);
 }
 
@@ -74,8 +75,9 @@ void project_logits(struct pass *pass, const struct weight *head, const float *n
     const struct projection projection = {head, logits, head->n_rows};
 
     if (n_logits > 0)
-        project(pass, normed, pass->parameters->n_embd, n_logits, &projection, 1,
-                PROJECTION_CHECK);
+        project(pass, PROFILE_HEAD,
+                &(struct input_rows){normed, pass->parameters->n_embd, n_logits, NULL, NULL},
+                &projection, 1, PROJECTION_CHECK);
 }
 
 void pass_begin(struct pass *pass, uint32_t layer, uint32_t angle_offset)
@@ -85,8 +87,9 @@ void pass_begin(struct pass *pass, uint32_t layer, uint32_t angle_offset)
     pass->stopped = false;
     atomic_store(&pass->abandoned, false);
     pass->layer = layer;
+    pass->kind = PROFILE_FULL;
     atomic_store(&pass->bad_row, NOTHING_BAD);
-    pass_run(pass, pass->n_tokens, angles_part, &job);
+    pass_run(pass, PROFILE_EMBEDDING, pass->n_tokens, angles_part, &job);
 }
 
 /* logits of the last n_logits rows; [n_logits][n_vocab] */
@@ -99,6 +102,7 @@ static void output_head(struct pass *pass, uint32_t n_logits, float *logits)
     float *others = pass->kept ? pass->kept : pass->scratch->normed;
     float *normed = pass->kept ? others + (size_t)n_others * d : others;
 
+    pass->kind = PROFILE_MODEL;
     /*
      * Rows that are not wanted are checked all the same: what is wrong in them stays in K
      * and V.
@@ -114,12 +118,14 @@ enum status forward(struct pass *pass, const int32_t *tokens, uint32_t n_logits,
 {
     const struct hyperparameters *p = pass->parameters;
     struct scratch *scratch = pass->scratch;
+    const int64_t begin = pass->profile ? run_clock_now() : 0;
 
     pass_begin(pass, 0, 0);
     embed_rows(pass, &pass->weights->embedding, tokens, scratch->hidden, p->n_embd);
     for (uint32_t i = 0; i < p->n_layers && !pass_stopped(pass); i++) {
         const struct layer_weights *weights = &pass->weights->layers[i];
         pass->layer = i;
+        pass->kind = p->layers[i].recurrent ? PROFILE_RECURRENT : PROFILE_FULL;
         if (p->layers[i].recurrent)
             deltanet_layer(pass, weights);
         else
@@ -128,5 +134,10 @@ enum status forward(struct pass *pass, const int32_t *tokens, uint32_t n_logits,
         pass_trace(pass, "layer_out", scratch->hidden, p->n_embd, pass->n_tokens, p->n_embd);
     }
     output_head(pass, n_logits, logits);
+    if (pass->profile) {
+        pass->profile->passes++;
+        pass->profile->rows += pass->n_tokens;
+        pass->profile->pass_seconds += (double)(run_clock_now() - begin) * 1e-9;
+    }
     return pass_outcome(pass, error);
 }

@@ -32,6 +32,7 @@
 #include "engine/kernels/kernels.h"
 #include "engine/model/hyperparameters.h"
 #include "engine/model/weights.h"
+#include "engine/profile.h"
 #include "engine/state/state.h"
 
 struct pool;
@@ -62,7 +63,7 @@ struct scratch {
     } attention;
     struct {
         float *window;    /* raw rows; [n_taps - 1 + rows of it][conv_width] of each sequence */
-        float *convolved; /* [t][conv_width]: q, k, v */
+        float *convolved; /* of each sequence [query, key, value heads][row][state_dim] */
         float *gate;      /* [t][value_width], z */
         float *alpha, *beta; /* [t][n_value_heads]; decay and beta in the end */
         float *out;          /* [t][value_width] */
@@ -97,6 +98,7 @@ struct pass {
     struct pool *pool;
     struct scratch *scratch;
     const struct trace *trace; /* may be NULL */
+    struct profile *profile;   /* may be NULL */
     const atomic_bool *cancel; /* may be NULL */
     uint32_t n_tokens;         /* rows, at most scratch->max_tokens */
     uint32_t n_sequences;      /* 1, or n_tokens: one row each, of different states */
@@ -104,6 +106,7 @@ struct pass {
     float *kept;    /* NULL, or [n_tokens][n_embd]: all rows behind the output norm go here */
     bool stopped;   /* cancelled or bad: stages do nothing */
     uint32_t layer; /* where the pass is */
+    enum profile_layer kind;
     atomic_bool abandoned;    /* a part saw the cancel flag and did nothing */
     _Atomic uint32_t bad_row; /* first row that is not finite, or NOTHING_BAD */
 };
@@ -159,6 +162,15 @@ void embed_rows(struct pass *pass, const struct weight *embedding, const int32_t
 void norm_rows(struct pass *pass, const float *x, size_t x_stride, const float *weight,
                uint32_t first_row, uint32_t n_rows, float *out, size_t out_stride);
 
+/* What a projection reads: n_rows rows, normed on their way if norm is given. */
+struct input_rows {
+    const float *x; /* row t: x + t * stride, [n_columns] */
+    size_t stride;
+    uint32_t n_rows;
+    const float *norm; /* NULL, or weights of an RMS norm over n_embd columns */
+    float *normed;     /* with norm: its result goes here, rows [n_embd] */
+};
+
 struct projection {
     const struct weight *weight;
     float *out; /* row t: out + t * out_stride, [weight->n_rows] */
@@ -173,17 +185,19 @@ enum projection_then {
 };
 
 /*
- * out = W x for matrices that read the same rows x [n_rows][n_columns], in one section; what
- * follows is done by the part that computed the rows, while they are in its cache.
+ * out = W x for matrices that read the same rows, in one section behind the one that norms and
+ * quantises them; what follows is done by the part that computed the rows, while they are in its
+ * cache.  With a norm, finds input rows that are not finite.
  */
-void project(struct pass *pass, const float *x, size_t x_stride, uint32_t n_rows,
+void project(struct pass *pass, enum profile_stage stage, const struct input_rows *input,
              const struct projection *projections, uint32_t n_projections,
              enum projection_then then);
 
 /* Items first .. first + count - 1 of a section. */
 typedef void (*pass_job)(struct pass *pass, const void *context, uint32_t first,
                          uint32_t count);
-void pass_run(struct pass *pass, uint32_t n_items, pass_job job, const void *context);
+void pass_run(struct pass *pass, enum profile_stage stage, uint32_t n_items, pass_job job,
+              const void *context);
 /* Is there nothing left to do?  Reads the cancel flag; between sections. */
 bool pass_stopped(struct pass *pass);
 void pass_trace(struct pass *pass, const char *stage, const float *rows, size_t stride,

@@ -62,4 +62,20 @@ enum status hyperparameters_read(struct hyperparameters *out, const struct gguf 
                                  struct error *error);
 void hyperparameters_release(struct hyperparameters *parameters);
 
+/*
+ * The channels of u that belong to key head h, in ranges of state_dim: its query, its key, and the
+ * values of the heads that read it.  The first channel of range i.
+ */
+static inline uint32_t key_head_ranges(const struct hyperparameters *p)
+{
+    return 2 + p->n_value_heads / p->n_key_heads;
+}
+
+static inline uint32_t key_head_channel(const struct hyperparameters *p, uint32_t key_head,
+                                        uint32_t i)
+{
+    return i < 2 ? i * p->key_width + key_head * p->state_dim
+                 : 2 * p->key_width + ((i - 2) * p->n_key_heads + key_head) * p->state_dim;
+}
+
 #endif

@@ -20,7 +20,9 @@ static void join_inputs(struct pass *pass, const struct mtp_weights *weights,
     embed_rows(pass, &weights->embedding, tokens, rows, d);
     norm_rows(pass, rows, d, weights->embedding_norm, 0, n_tokens, normed, 2 * (size_t)d);
     norm_rows(pass, hidden, d, weights->hidden_norm, 0, n_tokens, normed + d, 2 * (size_t)d);
-    project(pass, normed, 2 * (size_t)d, n_tokens, &join, 1, PROJECTION_STORE);
+    project(pass, PROFILE_INPUT,
+            &(struct input_rows){normed, 2 * (size_t)d, n_tokens, NULL, NULL}, &join, 1,
+            PROJECTION_STORE);
     pass_trace(pass, "mtp_join", rows, d, n_tokens, d);
 }
 

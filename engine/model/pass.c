@@ -4,6 +4,7 @@
 #include "engine/model/forward.h"
 
 #include "engine/run/pool.h"
+#include "engine/run/run_clock.h"
 
 #include <string.h>
 
@@ -53,16 +54,33 @@ static uint32_t part_count(const struct pass *pass, uint32_t n_items)
     return n_parts < n_items ? n_parts : n_items;
 }
 
-void pass_run(struct pass *pass, uint32_t n_items, pass_job job, const void *context)
+/* All parts of a section, with what it takes added to the profile. */
+static void run_section(struct pass *pass, enum profile_stage stage, pool_job job,
+                        struct section *section, uint32_t n_parts)
+{
+    struct profile *profile = pass->profile;
+    const enum profile_layer kind =
+        stage == PROFILE_EMBEDDING || stage >= PROFILE_HEAD ? PROFILE_MODEL : pass->kind;
+    int64_t begin, waited = 0;
+
+    if (!profile) {
+        pool_run(pass->pool, job, section, n_parts);
+        return;
+    }
+    begin = run_clock_now();
+    pool_run_timed(pass->pool, job, section, n_parts, &waited);
+    profile->seconds[kind][stage] += (double)(run_clock_now() - begin) * 1e-9;
+    profile->waiting[kind][stage] += (double)waited * 1e-9;
+    profile->sections[kind][stage] += n_parts > 1;
+}
+
+void pass_run(struct pass *pass, enum profile_stage stage, uint32_t n_items, pass_job job,
+              const void *context)
 {
     struct section section = {pass, job, context, n_items};
 
-    if (n_items == 0 || pass_stopped(pass))
-        return;
-    if (n_items == 1)
-        job(pass, context, 0, 1);
-    else
-        pool_run(pass->pool, run_part, &section, part_count(pass, n_items));
+    if (n_items > 0 && !pass_stopped(pass))
+        run_section(pass, stage, run_part, &section, part_count(pass, n_items));
 }
 
 bool pass_stopped(struct pass *pass)
@@ -106,17 +124,22 @@ struct norm_job {
     uint32_t first_row;
 };
 
+static void norm_row(struct pass *pass, uint32_t row, const float *x, const float *weight,
+                     float *out)
+{
+    const struct hyperparameters *p = pass->parameters;
+
+    check_row(pass, row, x, p->n_embd);
+    pass->kernels->rms_norm(x, weight, p->n_embd, p->eps, out);
+}
+
 static void norm_part(struct pass *pass, const void *context, uint32_t first, uint32_t count)
 {
     const struct norm_job *job = context;
-    const struct hyperparameters *p = pass->parameters;
 
-    for (uint32_t t = first; t < first + count; t++) {
-        const float *x = job->x + (job->first_row + t) * job->x_stride;
-        check_row(pass, job->first_row + t, x, p->n_embd);
-        pass->kernels->rms_norm(x, job->weight, p->n_embd, p->eps,
-                                job->out + t * job->out_stride);
-    }
+    for (uint32_t t = first; t < first + count; t++)
+        norm_row(pass, job->first_row + t, job->x + (job->first_row + t) * job->x_stride,
+                 job->weight, job->out + t * job->out_stride);
 }
 
 void norm_rows(struct pass *pass, const float *x, size_t x_stride, const float *weight,
@@ -124,27 +147,36 @@ void norm_rows(struct pass *pass, const float *x, size_t x_stride, const float *
 {
     const struct norm_job job = {x, weight, out, x_stride, out_stride, first_row};
 
-    pass_run(pass, n_rows, norm_part, &job);
+    pass_run(pass, PROFILE_NORM, n_rows, norm_part, &job);
     pass_stopped(pass);
 }
 
 /* Projections --------------------------------------------------------------------------- */
 
-struct quantize_job {
-    enum activation_form form;
-    const float *x;
-    size_t x_stride;
-    uint32_t n_columns, n_rows;
+struct preparing {
+    struct input_rows input;
+    uint32_t n_columns;
+    bool wanted[ACTIVATION_FORM_COUNT];
 };
 
-static void quantize_part(struct pass *pass, const void *context, uint32_t first,
-                          uint32_t count)
+/* Norm and quantise rows one by one, while they are in the first-level cache. */
+static void prepare_part(struct pass *pass, const void *context, uint32_t first, uint32_t count)
 {
-    const struct quantize_job *job = context;
+    const struct preparing *job = context;
+    const struct input_rows *input = &job->input;
 
-    pass->kernels->quantize(job->form, job->x + first * job->x_stride, job->x_stride,
-                            job->n_columns, first, count, job->n_rows,
-                            pass->scratch->activation[job->form]);
+    for (uint32_t t = first; t < first + count; t++) {
+        const float *x = input->x + t * input->stride;
+        if (input->norm) {
+            float *normed = input->normed + (size_t)t * job->n_columns;
+            norm_row(pass, t, x, input->norm, normed);
+            x = normed;
+        }
+        for (int form = 0; form < ACTIVATION_FORM_COUNT; form++)
+            if (job->wanted[form])
+                pass->kernels->quantize((enum activation_form)form, x, 0, job->n_columns, t, 1,
+                                        input->n_rows, pass->scratch->activation[form]);
+    }
 }
 
 struct projection_job {
@@ -206,29 +238,24 @@ static void project_part(void *context, uint32_t part, uint32_t n_parts)
     }
 }
 
-void project(struct pass *pass, const float *x, size_t x_stride, uint32_t n_rows,
+void project(struct pass *pass, enum profile_stage stage, const struct input_rows *input,
              const struct projection *projections, uint32_t n_projections,
              enum projection_then then)
 {
-    struct projection_job job = {projections, n_projections, n_rows, then};
+    struct projection_job job = {projections, n_projections, input->n_rows, then};
     struct section section = {pass, NULL, &job, 0};
-    bool done[ACTIVATION_FORM_COUNT] = {false};
+    struct preparing preparing = {.input = *input,
+                                  .n_columns = projections[0].weight->n_columns};
 
-    if (pass_stopped(pass))
-        return;
     for (uint32_t i = 0; i < n_projections; i++) {
         const struct weight *weight = projections[i].weight;
-        const enum activation_form form =
-            kernels_activation_form(pass->kernels->level, weight->type);
-        struct quantize_job quantize = {form, x, x_stride, weight->n_columns, n_rows};
-        if (!done[form])
-            pass_run(pass, n_rows, quantize_part, &quantize);
-        done[form] = true;
+        preparing.wanted[kernels_activation_form(pass->kernels->level, weight->type)] = true;
         if (section.n_items < group_count(weight))
             section.n_items = group_count(weight);
     }
+    pass_run(pass, PROFILE_NORM, input->n_rows, prepare_part, &preparing);
     if (pass_stopped(pass))
         return;
-    pool_run(pass->pool, project_part, &section, part_count(pass, section.n_items));
+    run_section(pass, stage, project_part, &section, part_count(pass, section.n_items));
     pass_stopped(pass);
 }

@@ -22,6 +22,7 @@
 
 #include "engine/run/processors.h"
 #include "engine/run/quiet_thread.h"
+#include "engine/run/run_clock.h"
 
 enum {
     MAX_THREADS = 1024,
@@ -151,7 +152,9 @@ static void wake_sleepers(struct pool *pool)
     pthread_mutex_unlock(&pool->mutex);
 }
 
-void pool_run(struct pool *pool, pool_job job, void *context, uint32_t n_parts)
+/* waited: NULL, or nanoseconds of the owner between its last part and the end. */
+static void run(struct pool *pool, pool_job job, void *context, uint32_t n_parts,
+                int64_t *waited)
 {
     if (pool->n_workers == 0 || n_parts <= 1) {
         for (uint32_t part = 0; part < n_parts; part++)
@@ -164,7 +167,23 @@ void pool_run(struct pool *pool, pool_job job, void *context, uint32_t n_parts)
     atomic_store(&pool->ticket, (uint64_t)n_parts << 32);
     wake_sleepers(pool);
     run_parts(pool);
+    if (waited)
+        *waited = -run_clock_now();
     wait_until_done(pool, n_parts);
+    if (waited)
+        *waited += run_clock_now();
+}
+
+void pool_run(struct pool *pool, pool_job job, void *context, uint32_t n_parts)
+{
+    run(pool, job, context, n_parts, NULL);
+}
+
+void pool_run_timed(struct pool *pool, pool_job job, void *context, uint32_t n_parts,
+                    int64_t *waited)
+{
+    *waited = 0;
+    run(pool, job, context, n_parts, waited);
 }
 
 static enum status start_workers(struct pool *pool, struct error *error)

@@ -24,6 +24,9 @@ void pool_free(struct pool **pool); /* NULL is allowed */
 int pool_thread_count(const struct pool *pool);
 /* Run all parts; a part may be run by any thread.  n_parts is often pool_thread_count(). */
 void pool_run(struct pool *pool, pool_job job, void *context, uint32_t n_parts);
+/* The same; *waited: nanoseconds in which the caller had no part left and waited for others. */
+void pool_run_timed(struct pool *pool, pool_job job, void *context, uint32_t n_parts,
+                    int64_t *waited);
 /* Split [0, n) evenly in n_parts ranges: the range of part is [*first, *first + *count). */
 void pool_range(uint32_t n, uint32_t part, uint32_t n_parts, uint32_t *first, uint32_t *count);
 

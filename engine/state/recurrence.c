@@ -165,7 +165,8 @@ struct logged_row state_logged_row(const struct state *state, int log, uint32_t 
     return out;
 }
 
-void state_look_back(const struct state *state, uint32_t layer, float *out)
+void state_look_back(const struct state *state, uint32_t layer, uint32_t first, uint32_t n,
+                     float *out)
 {
     const struct hyperparameters *p = state->parameters;
     const uint32_t n_back = p->n_taps - 1, n_waiting = waiting_count(state);
@@ -179,7 +180,7 @@ void state_look_back(const struct state *state, uint32_t layer, float *out)
             row = state_logged_row(state, state->waiting_log, layer,
                                    first_waiting(state) + i - n_back)
                       .raw;
-        memcpy(out, row, p->conv_width * sizeof *out);
+        memcpy(out + first, row + first, n * sizeof *out);
     }
 }
 
@@ -188,10 +189,11 @@ static unsigned char *slice_flag(const struct state *state, uint32_t layer, uint
     return state->applied + (size_t)state->layers[layer].ordinal * slice_count(state) + slice;
 }
 
-static unsigned char *convolution_flag(const struct state *state, uint32_t layer)
+static unsigned char *convolution_flag(const struct state *state, uint32_t layer,
+                                       uint32_t key_head)
 {
     return state->applied + (size_t)state->n_recurrent_layers * slice_count(state) +
-           state->layers[layer].ordinal;
+           (size_t)state->layers[layer].ordinal * state->parameters->n_key_heads + key_head;
 }
 
 bool state_slice_waits(const struct state *state, uint32_t layer, uint32_t slice)
@@ -199,9 +201,9 @@ bool state_slice_waits(const struct state *state, uint32_t layer, uint32_t slice
     return waiting_count(state) > 0 && !*slice_flag(state, layer, slice);
 }
 
-bool state_convolution_waits(const struct state *state, uint32_t layer)
+bool state_convolution_waits(const struct state *state, uint32_t layer, uint32_t key_head)
 {
-    return waiting_count(state) > 0 && !*convolution_flag(state, layer);
+    return waiting_count(state) > 0 && !*convolution_flag(state, layer, key_head);
 }
 
 void state_slice_done(struct state *state, uint32_t layer, uint32_t slice)
@@ -209,9 +211,9 @@ void state_slice_done(struct state *state, uint32_t layer, uint32_t slice)
     *slice_flag(state, layer, slice) = 1;
 }
 
-void state_convolution_done(struct state *state, uint32_t layer)
+void state_convolution_done(struct state *state, uint32_t layer, uint32_t key_head)
 {
-    *convolution_flag(state, layer) = 1;
+    *convolution_flag(state, layer, key_head) = 1;
 }
 
 void state_apply_waiting(const struct state *state, uint32_t layer, uint32_t slice,
@@ -238,21 +240,32 @@ void state_apply_waiting(const struct state *state, uint32_t layer, uint32_t sli
 
 /* Settling ------------------------------------------------------------------------------ */
 
+/* Channels first .. first + n - 1. */
+static void settle_channels(struct state *state, uint32_t layer, uint32_t first, uint32_t n)
+{
+    const struct hyperparameters *p = state->parameters;
+    const uint32_t n_back = p->n_taps - 1, n_waiting = waiting_count(state);
+    float *rows = state->convolution[state->live] + state->layers[layer].convolution + first;
+
+    for (uint32_t i = 0; i < n_back; i++) {
+        const float *row = rows + (size_t)(i + n_waiting) * p->conv_width;
+        if (i + n_waiting >= n_back)
+            row = state_logged_row(state, state->waiting_log, layer,
+                                   first_waiting(state) + i + n_waiting - n_back)
+                      .raw +
+                  first;
+        memcpy(rows + (size_t)i * p->conv_width, row, n * sizeof *rows);
+    }
+}
+
 static void settle_convolution(struct state *state, uint32_t layer)
 {
     const struct hyperparameters *p = state->parameters;
-    const size_t n_back = p->n_taps - 1, n_waiting = waiting_count(state);
-    float *rows = state->convolution[state->live] + state->layers[layer].convolution;
-    const size_t n_old = n_waiting < n_back ? n_back - n_waiting : 0;
 
-    memmove(rows, rows + (n_back - n_old) * p->conv_width,
-            n_old * p->conv_width * sizeof *rows);
-    for (size_t i = n_old; i < n_back; i++)
-        memcpy(rows + i * p->conv_width,
-               state_logged_row(state, state->waiting_log, layer,
-                                first_waiting(state) + (uint32_t)(n_waiting + i - n_back))
-                   .raw,
-               p->conv_width * sizeof *rows);
+    for (uint32_t key_head = 0; key_head < p->n_key_heads; key_head++)
+        if (state_convolution_waits(state, layer, key_head))
+            for (uint32_t i = 0; i < key_head_ranges(p); i++)
+                settle_channels(state, layer, key_head_channel(p, key_head, i), p->state_dim);
 }
 
 static void settle_layer(struct state *state, uint32_t layer)
@@ -261,8 +274,7 @@ static void settle_layer(struct state *state, uint32_t layer)
     float *slices = state->recurrent[state->live] + state->layers[layer].recurrent;
     const size_t slice_floats = (size_t)p->state_dim * DELTA_SLICE;
 
-    if (state_convolution_waits(state, layer))
-        settle_convolution(state, layer);
+    settle_convolution(state, layer);
     for (uint32_t i = 0; i < slice_count(state); i++)
         if (state_slice_waits(state, layer, i))
             state_apply_waiting(state, layer, i, 1, slices + i * slice_floats);

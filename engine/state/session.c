@@ -134,6 +134,11 @@ uint64_t session_state_bytes(const struct session *session)
     return state_bytes(&session->state);
 }
 
+void session_set_profile(struct session *session, struct profile *profile)
+{
+    session->profile = profile;
+}
+
 struct pass session_pass(struct session *session, uint32_t n_tokens, const atomic_bool *cancel)
 {
     return (struct pass){
@@ -143,6 +148,7 @@ struct pass session_pass(struct session *session, uint32_t n_tokens, const atomi
         .pool = session->pool,
         .scratch = &session->scratch,
         .trace = session->trace,
+        .profile = session->profile,
         .cancel = cancel,
         .n_tokens = n_tokens,
         .n_sequences = 1,

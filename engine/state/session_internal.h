@@ -18,6 +18,7 @@ struct session {
     float *logits; /* owns; [n_vocab], of the last token while generating */
     uint32_t chunk;
     const struct trace *trace; /* NULL, or borrows: tests look at every stage */
+    struct profile *profile;   /* NULL, or borrows */
 };
 
 /* A pass over n_tokens rows behind the position, ready for forward(). */

@@ -79,7 +79,7 @@ static bool reserve_logs(struct state *state)
     state->row_floats =
         (floats + GROUP_ROWS - 1) / GROUP_ROWS * GROUP_ROWS; /* rows begin with a cache line */
     state->n_applied = (size_t)state->n_recurrent_layers *
-                       ((size_t)p->n_value_heads * (p->state_dim / DELTA_SLICE) + 1);
+                       ((size_t)p->n_value_heads * (p->state_dim / DELTA_SLICE) + p->n_key_heads);
     state->applied = checked_allocate_zeroed(state->n_applied, 1);
     for (int i = 0; i < 2; i++)
         state->logs[i].rows = reserve(log_bytes(state));

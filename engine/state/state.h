@@ -117,7 +117,7 @@ struct state {
     uint32_t n_recurrent_layers;
     struct row_log logs[2];
     size_t row_floats;
-    unsigned char *applied; /* owns; flags: slices of all layers, then convolutions */
+    unsigned char *applied; /* owns; flags: slices of all layers, then their key heads */
     size_t n_applied;
     struct hidden_rows hidden;
 };
@@ -174,13 +174,17 @@ struct logged_row {
 
 struct logged_row state_logged_row(const struct state *state, int log, uint32_t layer,
                                    uint32_t row);
-/* The raw rows before the position that the convolution looks back at: [n_taps - 1][conv_width] */
-void state_look_back(const struct state *state, uint32_t layer, float *out);
-/* Do rows wait for this slice of the live buffer, or for the convolution of the layer? */
+/*
+ * The raw rows before the position that the convolution looks back at, channels first .. first + n
+ * - 1 of them: row i to out + i * conv_width + first, n_taps - 1 rows.
+ */
+void state_look_back(const struct state *state, uint32_t layer, uint32_t first, uint32_t n,
+                     float *out);
+/* Do rows wait for this slice of the live buffer, or for the convolution of a key head? */
 bool state_slice_waits(const struct state *state, uint32_t layer, uint32_t slice);
-bool state_convolution_waits(const struct state *state, uint32_t layer);
+bool state_convolution_waits(const struct state *state, uint32_t layer, uint32_t key_head);
 void state_slice_done(struct state *state, uint32_t layer, uint32_t slice);
-void state_convolution_done(struct state *state, uint32_t layer);
+void state_convolution_done(struct state *state, uint32_t layer, uint32_t key_head);
 /* Apply the waiting rows to slices of one value head; `slices` is where the first one stands. */
 void state_apply_waiting(const struct state *state, uint32_t layer, uint32_t slice,
                          uint32_t n_slices, float *slices);

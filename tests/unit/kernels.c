@@ -504,9 +504,11 @@ static void convolution_equals_the_definition(void **state)
         for (uint32_t first = 0; first < 40; first += 13) {
             for (uint32_t n = 1; n <= CHANNELS - 39; n += 5) {
                 random_stage(3.0f);
-                generic->convolve(in_a, in_b, TAPS, CHANNELS, first, n, TOKENS, wanted_x);
+                const size_t stride = n + first % 3;
+                generic->convolve(in_a, in_b, TAPS, CHANNELS, first, n, TOKENS, wanted_x,
+                                  stride);
                 kernels_for(level)->convolve(in_a, in_b, TAPS, CHANNELS, first, n, TOKENS,
-                                             got_x);
+                                             got_x, stride);
                 check_same(got_x, wanted_x, CHANNELS * TOKENS, "convolve", level);
             }
         }
