@@ -27,6 +27,12 @@ enum status measure_verify(struct session *session, const struct snapshot *start
                            uint32_t n_rows, uint32_t n_accepted, struct measured_verify *out,
                            struct error *error);
 
+struct profile;
+/* A pass over n_rows on trial, as measure_verify() times it, alone added to *profile. */
+enum status measure_verify_profile(struct session *session, const struct snapshot *start,
+                                   uint32_t n_rows, struct profile *profile,
+                                   struct error *error);
+
 struct measured_rewind {
     double mark;
     double first,

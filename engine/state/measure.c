@@ -9,6 +9,7 @@
 #include "engine/file/checked.h"
 #include "engine/model/hyperparameters.h"
 #include "engine/model/model_internal.h"
+#include "engine/profile.h"
 #include "engine/run/run_clock.h"
 #include "engine/state/session_internal.h"
 #include "engine/state/verify.h"
@@ -78,6 +79,28 @@ enum status measure_verify(struct session *session, const struct snapshot *start
     if (status == STATUS_OK)
         status = step(session, tokens[0], error);
     out->next = lap(&time);
+    free(logits);
+    return status;
+}
+
+enum status measure_verify_profile(struct session *session, const struct snapshot *start,
+                                   uint32_t n_rows, struct profile *profile,
+                                   struct error *error)
+{
+    int32_t tokens[MEASURE_ROWS_MAX];
+    float *logits;
+
+    if (n_rows < 1 || n_rows > MEASURE_ROWS_MAX)
+        return error_set(error, STATUS_USAGE, "%u rows", n_rows);
+    logits = checked_allocate(n_rows, model_info(session->model)->n_vocab * sizeof *logits);
+    if (!logits)
+        return error_set(error, STATUS_NO_MEMORY, "no memory for %u rows of logits", n_rows);
+    make_tokens(session, tokens);
+    enum status status = begin(session, start, tokens[0], error);
+    session_set_profile(session, profile);
+    if (status == STATUS_OK)
+        status = session_verify(session, tokens, n_rows, logits, NULL, error);
+    session_set_profile(session, NULL);
     free(logits);
     return status;
 }
