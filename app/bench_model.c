@@ -34,6 +34,8 @@ enum {
     START_DEPTH = 256, /* in front of what verify and state measure */
     MADE_TOKENS = 4096,
     LIMIT_ROUNDS = 5,
+    PEER_SECONDS = 900,
+    PEER_SECONDS_MOST = 24 * 3600,
     TRIES = 4 /* of a measurement, where the machine has to be quiet */
 };
 
@@ -455,8 +457,9 @@ static int choose_parts(struct model_bench *bench, const struct invocation *invo
     if (bench->parts[PART_PEER] && invocation->values[FLAG_PEER] == NULL)
         return usage_error(invocation, "the part peer needs --peer PATH");
     if (invocation->values[FLAG_PEER] == NULL &&
-        invocation->values[FLAG_PEER_ARGUMENTS] != NULL)
-        return usage_error(invocation, "--peer-arguments needs --peer PATH");
+        (invocation->values[FLAG_PEER_ARGUMENTS] != NULL ||
+         invocation->values[FLAG_PEER_SECONDS] != NULL))
+        return usage_error(invocation, "--peer-arguments and --peer-seconds need --peer PATH");
     return 0;
 }
 
@@ -472,6 +475,10 @@ static int read_flags(struct model_bench *bench, const struct invocation *invoca
         code = invocation_number(invocation, FLAG_ROUNDS, 1, ROUNDS_MOST, &bench->n_rounds);
     if (code == 0)
         code = invocation_number(invocation, FLAG_TOKENS, 1, TOKENS_MOST, &bench->n_tokens);
+    bench->peer_seconds = PEER_SECONDS;
+    if (code == 0)
+        code = invocation_number(invocation, FLAG_PEER_SECONDS, 1, PEER_SECONDS_MOST,
+                                 &bench->peer_seconds);
     return code;
 }
 

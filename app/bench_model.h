@@ -42,6 +42,7 @@ struct model_bench {
     bool parts[PART_COUNT];
     bool quick, require_quiet, fixed_rounds;
     uint64_t n_rounds, n_tokens; /* n_tokens 0: chosen */
+    uint64_t peer_seconds;       /* that a run of the peer may take */
 
     struct limits limits;
     struct machine *machine; /* owned; freed before what it would stand in the way of */
@@ -79,6 +80,12 @@ enum status bench_open_file(const struct model_bench *bench, struct model **mode
                             struct error *error);
 /* Does a position fit the session? */
 bool bench_has_room(const struct model_bench *bench, uint32_t n_positions);
+
+/* Seconds of reading a prompt of n tokens, and of n steps behind `depth` tokens. */
+enum status bench_time_prefill(struct model_bench *bench, uint32_t n, uint32_t depth,
+                               double *seconds, struct error *error);
+enum status bench_time_decode(struct model_bench *bench, uint32_t n, uint32_t depth,
+                              double *seconds, struct error *error);
 
 /* The figures of each part. */
 void bench_add_opening(struct model_bench *bench);

@@ -33,43 +33,57 @@ static void set_needs(struct figure *figure, const struct model_bench *bench, do
         n_rows * (double)info->trunk_operations + n_logits * (double)info->head_operations;
 }
 
+enum status bench_time_prefill(struct model_bench *bench, uint32_t n, uint32_t depth,
+                               double *seconds, struct error *error)
+{
+    const struct session_hooks hooks = {.cancel = interrupt_wanted()};
+    enum status status = measure_depth(bench->session, depth, error);
+    const double start = bench_seconds_now();
+
+    if (status == STATUS_OK)
+        status =
+            session_eval(bench->session, bench->tokens, n, 1, bench->logits, &hooks, error);
+    *seconds = bench_seconds_now() - start;
+    return status;
+}
+
+enum status bench_time_decode(struct model_bench *bench, uint32_t n, uint32_t depth,
+                              double *seconds, struct error *error)
+{
+    const struct generation generation = {
+        .sampling = {.top_p = 1, .repetition_penalty = 1},
+        .max_tokens = n,
+        .ignore_stop = true,
+        .cancel = interrupt_wanted(),
+    };
+    struct generation_result result = {0};
+    enum status status = measure_depth(bench->session, depth, error);
+
+    if (status == STATUS_OK)
+        status = session_eval(bench->session, bench->tokens, WARM_STEPS, 0, NULL, NULL, error);
+    const double start = bench_seconds_now();
+    if (status == STATUS_OK)
+        status = session_generate(bench->session, bench->tokens, 1, &generation, NULL, &result,
+                                  error);
+    *seconds = bench_seconds_now() - start;
+    if (status == STATUS_OK && result.reason == STOP_CANCELLED)
+        return error_set(error, STATUS_CANCELLED, "stopped");
+    return status;
+}
+
 static enum status measure_prefill(void *context, struct figure *figure, double *seconds,
                                    struct error *error)
 {
-    struct model_bench *bench = context;
-    const struct session_hooks hooks = {.cancel = interrupt_wanted()};
-
-    session_reset(bench->session);
-    const double start = bench_seconds_now();
-    const enum status status =
-        session_eval(bench->session, bench->tokens, figure->n, 1, bench->logits, &hooks, error);
-    *seconds = bench_seconds_now() - start;
-    return status;
+    return bench_time_prefill(context, figure->n, 0, seconds, error);
 }
 
 static enum status measure_decode(void *context, struct figure *figure, double *seconds,
                                   struct error *error)
 {
     struct model_bench *bench = context;
-    const struct generation generation = {
-        .sampling = {.top_p = 1, .repetition_penalty = 1},
-        .max_tokens = figure->n,
-        .ignore_stop = true,
-        .cancel = interrupt_wanted(),
-    };
-    struct generation_result result;
-    enum status status = measure_depth(bench->session, figure->depth, error);
+    const enum status status =
+        bench_time_decode(bench, figure->n, figure->depth, seconds, error);
 
-    if (status == STATUS_OK)
-        status = session_eval(bench->session, bench->tokens, WARM_STEPS, 0, NULL, NULL, error);
-    if (status != STATUS_OK)
-        return status;
-    const double start = bench_seconds_now();
-    status =
-        session_generate(bench->session, bench->tokens, 1, &generation, NULL, &result, error);
-    *seconds = bench_seconds_now() - start;
-    if (status == STATUS_OK && result.reason == STOP_CANCELLED)
-        return error_set(error, STATUS_CANCELLED, "stopped");
     if (status != STATUS_OK)
         return status;
     if (figure->depth == 0) {

@@ -15,10 +15,10 @@ enum { WAIT_MOST = 3600 * 1000, SLICE_MILLISECONDS = 250, LOOK_MILLISECONDS = 10
 static const double QUIET = 0.05; /* others' share of all processors, at most */
 
 /* The flags that a mode knows besides those of output; FLAG_COUNT ends a list. */
-static const enum flag flags_model[] = {
-    FLAG_ROUNDS,     FLAG_TOKENS,        FLAG_ONLY, FLAG_QUICK,
-    FLAG_PROFILE,    FLAG_PLOT,          FLAG_PEER, FLAG_PEER_ARGUMENTS,
-    FLAG_WAIT_QUIET, FLAG_REQUIRE_QUIET, FLAG_COUNT};
+static const enum flag flags_model[] = {FLAG_ROUNDS,     FLAG_TOKENS,         FLAG_ONLY,
+                                        FLAG_QUICK,      FLAG_PROFILE,        FLAG_PLOT,
+                                        FLAG_PEER,       FLAG_PEER_ARGUMENTS, FLAG_PEER_SECONDS,
+                                        FLAG_WAIT_QUIET, FLAG_REQUIRE_QUIET,  FLAG_COUNT};
 static const enum flag flags_machine[] = {FLAG_ROUNDS, FLAG_QUICK, FLAG_WAIT_QUIET,
                                           FLAG_REQUIRE_QUIET, FLAG_COUNT};
 static const enum flag flags_policies[] = {FLAG_ROUNDS,     FLAG_TOKENS,        FLAG_DRAFT_COST,

@@ -103,6 +103,7 @@ static const struct option_flag bench_flags[] = {
     {FLAG_PLOT, "plot", 0, NULL, NULL, "draw the curves"},
     {FLAG_PEER, "peer", 0, "PATH", NULL, "a llama-bench to run in turn with banter"},
     {FLAG_PEER_ARGUMENTS, "peer-arguments", 0, "TEXT", NULL, "more words for it"},
+    {FLAG_PEER_SECONDS, "peer-seconds", 0, "N", NULL, "how long a run of it may take [900]"},
     {FLAG_WAIT_QUIET, "wait-quiet", 0, "MS", NULL,
      "wait until nothing else has run for so many milliseconds"},
     {FLAG_REQUIRE_QUIET, "require-quiet", 0, NULL, NULL,
