@@ -97,7 +97,8 @@ static const struct option_flag bench_flags[] = {
     {FLAG_TOKENS, "tokens", 0, "N", NULL,
      "that are decoded [128]; of a sequence [32]; in front of what verify measures [256]"},
     {FLAG_ONLY, "only", 0, "LIST", NULL,
-     "of load,first-token,prefill,decode,verify,lanes,state,head,modes,profile,peer"},
+     "load, first-token, prefill, decode, verify, lanes, state, head, modes, profile or "
+     "peer, separated by commas"},
     {FLAG_QUICK, "quick", 0, NULL, NULL, "fewer sizes, fewer rounds"},
     {FLAG_PROFILE, "profile", 0, NULL, NULL, "where the time of a pass goes, too"},
     {FLAG_PLOT, "plot", 0, NULL, NULL, "draw the curves"},
