@@ -39,7 +39,7 @@ enum {
     TRIES = 4 /* of a measurement, where the machine has to be quiet */
 };
 
-static const double FIGURE_SECONDS = 12, FIGURE_SECONDS_QUICK = 3;
+static const double FIGURE_SECONDS = 20, FIGURE_SECONDS_QUICK = 3;
 static const double DECODE_SECONDS = 6; /* of one measurement, at most */
 static const double LOOK_SECONDS = 0.25, MOMENT_SECONDS = 0.05;
 static const double DISTURBED = 0.05;
@@ -276,7 +276,8 @@ static enum status measure(struct model_bench *bench, enum kernel_level level, i
                            struct error *error)
 {
     enum status status =
-        limits_measure(&bench->limits, level, n_threads, bench->quick ? 2 : LIMIT_ROUNDS,
+        limits_measure(&bench->limits, level, n_threads,
+                       bench->n_rounds < LIMIT_ROUNDS ? bench->n_rounds : LIMIT_ROUNDS,
                        &bench->machine, error);
 
     if (status != STATUS_OK)

@@ -189,9 +189,9 @@ def test_model(binary):
 def test_parts_of_a_model(binary):
     parts = {row["part"] for row in model_figures(binary, "--only", "prefill,state")["figures"]}
     assert parts == {"prefill", "state"}
-    table = measured(binary, "model", "--rounds", "2", "--only", "prefill",
+    table = measured(binary, "model", "--rounds", "2", "--only", "prefill", "--quick",
                      model=golden_model())
-    assert "prefill 2048" in table and "decode" not in table and "memory:" not in table
+    assert "prefill 512" in table and "decode" not in table and "memory:" not in table
 
 
 def test_profile(binary):
@@ -241,7 +241,7 @@ def beside(binary, body, *arguments, code=0, err="", rounds="2"):
             file.write(PEER % (sys.executable, log, body))
         os.chmod(path, os.stat(path).st_mode | stat.S_IXUSR)
         done = expect(run(binary, "bench", "--rounds", rounds, "--tokens", "4", "--json",
-                          "--only", "peer", "--peer", path, "--threads", 2, "--model",
+                          "--only", "peer", "--peer", path, "--quick", "--threads", 2, "--model",
                           golden_model(), *arguments), code, err=err)
         with open(log, encoding="utf-8") as file:
             return done.text, [json.loads(line) for line in file]
