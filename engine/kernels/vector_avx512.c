@@ -308,14 +308,24 @@ INLINE void state_read(const float *a, const float *b, const float *key, uint32_
     *read_b = CHAIN_SUM(rb);
 }
 
-/* S = fma(k, delta, S * decay), and the new S^T q */
+/* Of two slices: what the next token reads, what this one gives. */
+struct slice_sums {
+    __m512 read_a, read_b, out_a, out_b;
+};
+
+/*
+ * S = fma(k, delta, S * decay), the new S^T q, and with `reads` the new S^T of the next token's
+ * key as well: so a token passes over the state once.
+ */
 INLINE void state_write(float *a, float *b, const float *key, const float *query,
-                        uint32_t n_key, __m512 decay, __m512 delta_a, __m512 delta_b,
-                        __m512 *out_a, __m512 *out_b)
+                        const float *next, uint32_t n_key, __m512 decay, __m512 delta_a,
+                        __m512 delta_b, struct slice_sums *sums, const bool reads)
 {
     const __m512 zero = _mm512_setzero_ps();
     CHAINS(oa)
     CHAINS(ob)
+    CHAINS(ra)
+    CHAINS(rb)
 
 #define WRITE(c)                                                                               \
     {                                                                                          \
@@ -330,6 +340,11 @@ INLINE void state_write(float *a, float *b, const float *key, const float *query
         _mm512_store_ps(at_b, s_b);                                                            \
         oa##c = _mm512_fmadd_ps(q, s, oa##c);                                                  \
         ob##c = _mm512_fmadd_ps(q, s_b, ob##c);                                                \
+        if (reads) {                                                                           \
+            __m512 n = _mm512_set1_ps(next[i + c]);                                            \
+            ra##c = _mm512_fmadd_ps(n, s, ra##c);                                              \
+            rb##c = _mm512_fmadd_ps(n, s_b, rb##c);                                            \
+        }                                                                                      \
     }
     for (uint32_t i = 0; i < n_key; i += 4) {
         WRITE(0)
@@ -338,8 +353,12 @@ INLINE void state_write(float *a, float *b, const float *key, const float *query
         WRITE(3)
     }
 #undef WRITE
-    *out_a = CHAIN_SUM(oa);
-    *out_b = CHAIN_SUM(ob);
+    sums->out_a = CHAIN_SUM(oa);
+    sums->out_b = CHAIN_SUM(ob);
+    if (reads) {
+        sums->read_a = CHAIN_SUM(ra);
+        sums->read_b = CHAIN_SUM(rb);
+    }
 }
 
 /* All tokens on two slices, whose state stays in L1.  A lone last slice runs twice side by side:
@@ -349,24 +368,28 @@ static void delta_slices(const struct delta_rule_job *job, uint32_t slice, uint3
     float *a = job->state + (size_t)slice * job->n_key * DELTA_SLICE;
     float *b = job->state + (size_t)slice_b * job->n_key * DELTA_SLICE;
     size_t column = (size_t)slice * DELTA_SLICE, column_b = (size_t)slice_b * DELTA_SLICE;
+    struct slice_sums sums;
 
+    state_read(a, b, job->key, job->n_key, &sums.read_a, &sums.read_b);
     for (uint32_t t = 0; t < job->n_tokens; t++) {
-        const float *key = job->key + t * job->key_stride;
+        const float *key = job->key + t * job->key_stride, *next = key + job->key_stride;
+        const float *query = job->query + t * job->query_stride;
         const float *value = job->value + t * job->value_stride;
         __m512 decay = _mm512_set1_ps(job->decay[t * job->gate_stride]);
         __m512 beta = _mm512_set1_ps(job->beta[t * job->gate_stride]);
         float *out = job->out + t * job->out_stride;
-        __m512 read, read_b, result, result_b;
-
-        state_read(a, b, key, job->n_key, &read, &read_b);
-        __m512 delta = _mm512_mul_ps(
-            beta, _mm512_sub_ps(_mm512_loadu_ps(value + column), _mm512_mul_ps(read, decay)));
+        __m512 delta = _mm512_mul_ps(beta, _mm512_sub_ps(_mm512_loadu_ps(value + column),
+                                                         _mm512_mul_ps(sums.read_a, decay)));
         __m512 delta_b = _mm512_mul_ps(beta, _mm512_sub_ps(_mm512_loadu_ps(value + column_b),
-                                                           _mm512_mul_ps(read_b, decay)));
-        state_write(a, b, key, job->query + t * job->query_stride, job->n_key, decay, delta,
-                    delta_b, &result, &result_b);
-        _mm512_storeu_ps(out + column, result);
-        _mm512_storeu_ps(out + column_b, result_b);
+                                                           _mm512_mul_ps(sums.read_b, decay)));
+
+        if (t + 1 < job->n_tokens)
+            state_write(a, b, key, query, next, job->n_key, decay, delta, delta_b, &sums, true);
+        else
+            state_write(a, b, key, query, NULL, job->n_key, decay, delta, delta_b, &sums,
+                        false);
+        _mm512_storeu_ps(out + column, sums.out_a);
+        _mm512_storeu_ps(out + column_b, sums.out_b);
         if (job->delta) {
             _mm512_storeu_ps(job->delta + t * job->delta_stride + column, delta);
             _mm512_storeu_ps(job->delta + t * job->delta_stride + column_b, delta_b);

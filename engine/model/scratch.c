@@ -120,6 +120,7 @@ enum status scratch_init(struct scratch *out, const struct hyperparameters *para
         return error_set(error, STATUS_NO_MEMORY, "no memory for passes of %u tokens",
                          max_tokens);
     }
+    madvise(memory, layout.offset, MADV_HUGEPAGE); /* a tile of outputs has rows on many pages */
     out->memory = memory;
     out->n_bytes = layout.offset;
     layout = (struct layout){memory, 0};

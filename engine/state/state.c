@@ -107,6 +107,8 @@ enum status state_init(struct state *out, const struct hyperparameters *paramete
     for (int i = 0; i < 2 && done; i++) {
         state->recurrent[i] = reserve(state->n_recurrent * sizeof(float));
         state->convolution[i] = reserve(state->n_convolution * sizeof(float));
+        if (state->recurrent[i])
+            madvise(state->recurrent[i], state->n_recurrent * sizeof(float), MADV_HUGEPAGE);
         done = state->n_recurrent == 0 || (state->recurrent[i] && state->convolution[i]);
     }
     done = done && reserve_logs(state);
