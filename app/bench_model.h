@@ -92,6 +92,10 @@ void bench_add_opening(struct model_bench *bench);
 void bench_add_passes(struct model_bench *bench);
 void bench_add_states(struct model_bench *bench);
 
+/* All that was measured; context: struct model_bench. */
+void bench_model_write(const void *context, struct output *output);
+json_t *bench_model_json(const void *context);
+
 /* Of this process, from /proc/self/status; 0: the system does not say. */
 uint64_t bench_resident_bytes(bool most);
 /* From now on count the most anew. */

@@ -160,6 +160,8 @@ int subcommand_bench(struct invocation *invocation)
         if (strcmp(name, modes[i].name) != 0)
             continue;
         code = check_flags(invocation, &modes[i]);
+        if (code == 0 && modes[i].run == bench_model) /* before a wait that may be long */
+            code = bench_model_check(invocation);
         if (code == 0)
             code = await_quiet(invocation);
         return code == 0 ? modes[i].run(invocation) : code;
