@@ -18,7 +18,8 @@ enum {
     N_ROWS = sizeof row_counts / sizeof *row_counts,
     N_LANES = sizeof lane_counts / sizeof *lane_counts,
     LANE_STEPS_MOST = 16,
-    WARM_STEPS = 1
+    WARM_STEPS = 1,
+    WARM_STEPS_FRESH = 3 /* a state's two buffers, and what follows them */
 };
 
 /* What n_rows of a pass over `passes` readings of the weights take, n_logits of them with a head. */
@@ -119,7 +120,9 @@ static uint32_t lane_steps(const struct model_bench *bench)
     return wanted < 2 ? 2 : wanted > LANE_STEPS_MOST ? LANE_STEPS_MOST : (uint32_t)wanted;
 }
 
-static enum status open_lanes(struct model_bench *bench, uint32_t n_lanes, struct error *error)
+/* *fresh: some are new, and have not touched their memory yet. */
+static enum status open_lanes(struct model_bench *bench, uint32_t n_lanes, bool *fresh,
+                              struct error *error)
 {
     const uint32_t trained = model_info(bench->model)->n_context;
     const struct session_options options = {
@@ -132,11 +135,13 @@ static enum status open_lanes(struct model_bench *bench, uint32_t n_lanes, struc
 
     bench->lanes[0] = bench->session;
     for (uint32_t i = 1; i < n_lanes && status == STATUS_OK; i++) {
-        if (bench->lanes[i] == NULL)
+        if (bench->lanes[i] == NULL) {
             status = session_new(&bench->lanes[i], bench->model, &options, error);
-        else if (session_position(bench->lanes[i]) + LANE_STEPS_MOST + 1 >
-                 session_context(bench->lanes[i]))
+            *fresh = true;
+        } else if (session_position(bench->lanes[i]) + LANE_STEPS_MOST + WARM_STEPS_FRESH >
+                   session_context(bench->lanes[i])) {
             session_reset(bench->lanes[i]);
+        }
     }
     session_reset(bench->session);
     return status;
@@ -147,10 +152,12 @@ static enum status measure_lanes(void *context, struct figure *figure, double *s
 {
     struct model_bench *bench = context;
     const uint32_t n_steps = lane_steps(bench);
-    enum status status = open_lanes(bench, figure->n, error);
+    bool fresh = false;
+    enum status status = open_lanes(bench, figure->n, &fresh, error);
 
-    if (status == STATUS_OK) /* warms, and does not count */
-        status = lanes_step(bench->lanes, figure->n, bench->tokens, bench->logits, NULL, error);
+    for (int i = 0; i < (fresh ? WARM_STEPS_FRESH : WARM_STEPS) && status == STATUS_OK; i++)
+        status = lanes_step(bench->lanes, figure->n, bench->tokens, bench->logits,
+                            interrupt_wanted(), error);
     const double start = bench_seconds_now();
     for (uint32_t i = 0; i < n_steps && status == STATUS_OK; i++)
         status = lanes_step(bench->lanes, figure->n, bench->tokens, bench->logits,
