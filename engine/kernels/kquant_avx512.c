@@ -153,6 +153,100 @@ static const k_stream q4_streams[STREAM_TOKENS + 1] = {NULL,        q4_stream_1,
                                                        q4_stream_3, q4_stream_4, q4_stream_5,
                                                        q4_stream_6, q4_stream_7, q4_stream_8};
 
+/* Q6_K, streaming -------------------------------------------------------- */
+
+/*
+ * Quarter c of a block: 4 x (two lines of low bits, one of high bits) are 4 lines each of four
+ * sub-blocks of 16 columns, 8 (c / 2) + c % 2 + 2 r.  One accumulator for each of these.
+ */
+#define Q6_DECLARE(t) __m512i total##t = _mm512_setzero_si512();
+#define Q6_START(t)                                                                            \
+    const int8_t *q##t = x[t].q + 16 * first;                                                  \
+    __m512i a##t = spread(&x[t].offset16[first]), b##t = spread(&x[t].offset16[first + 2]);    \
+    __m512i c##t = spread(&x[t].offset16[first + 4]), d##t = spread(&x[t].offset16[first + 6]);
+#define Q6_DOT(t)                                                                              \
+    a##t = _mm512_dpbusd_epi32(a##t, w0, spread(q##t + 4 * k));                                \
+    b##t = _mm512_dpbusd_epi32(b##t, w1, spread(q##t + 32 + 4 * k));                           \
+    c##t = _mm512_dpbusd_epi32(c##t, w2, spread(q##t + 64 + 4 * k));                           \
+    d##t = _mm512_dpbusd_epi32(d##t, w3, spread(q##t + 96 + 4 * k));
+#define Q6_FOLD(t)                                                                             \
+    a##t = _mm512_add_epi32(_mm512_mullo_epi32(a##t, s0), _mm512_mullo_epi32(b##t, s1));       \
+    c##t = _mm512_add_epi32(_mm512_mullo_epi32(c##t, s2), _mm512_mullo_epi32(d##t, s3));       \
+    total##t = _mm512_add_epi32(total##t, _mm512_add_epi32(a##t, c##t));
+#define Q6_FINISH(t)                                                                           \
+    sum##t = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_cvtepi32_ps(total##t), d),                   \
+                             _mm512_set1_ps(x[t].scale), sum##t);
+/* The signed scale of sub-block g for each row */
+INLINE __m512i q6_scale(const uint8_t *block, unsigned g)
+{
+    const __m512i words = line(block + 64 * (g / 4));
+
+    return _mm512_srai_epi32(
+        _mm512_sllv_epi32(words, _mm512_set1_epi32((int)(24 - 8 * (g % 4)))), 24);
+}
+#define Q6_STREAM(name, N, distance)                                                           \
+    static void name(const uint8_t *group, uint32_t n_blocks, const struct activation_256 *x,  \
+                     uint32_t n_tokens, float *out, size_t out_stride, __mmask16 rows)         \
+    {                                                                                          \
+        const __m512i nibble = _mm512_set1_epi32(0x0f0f0f0f);                                  \
+        const __m512i top = _mm512_set1_epi32(0x30303030);                                     \
+        const uint8_t *scales = group + (size_t)n_blocks * PACKED_Q6_K;                        \
+        TILE_##N(SUM_DECLARE);                                                                 \
+        for (uint32_t b = 0; b < n_blocks; b++, x += n_tokens) {                               \
+            const uint8_t *block = group + (size_t)b * PACKED_Q6_K;                            \
+            TILE_##N(Q6_DECLARE);                                                              \
+            _Pragma("GCC unroll 1") for (unsigned c = 0; c < 4; c++)                           \
+            {                                                                                  \
+                const unsigned first = 8 * (c / 2) + c % 2;                                    \
+                const uint8_t *values = block + 256 + 768 * c;                                 \
+                TILE_##N(Q6_START);                                                            \
+                if (distance)                                                                  \
+                    prefetch(block + 64 * c + distance);                                       \
+                _Pragma("GCC unroll 4") for (int k = 0; k < 4; k++)                            \
+                {                                                                              \
+                    const uint8_t *at = values + 192 * k;                                      \
+                    __m512i low = line(at), next = line(at + 64), high = line(at + 128);       \
+                    if (distance) {                                                            \
+                        prefetch(at + distance);                                               \
+                        prefetch(at + 64 + distance);                                          \
+                        prefetch(at + 128 + distance);                                         \
+                    }                                                                          \
+                    __m512i w0 =                                                               \
+                        _mm512_or_si512(_mm512_and_si512(low, nibble),                         \
+                                        _mm512_and_si512(_mm512_slli_epi32(high, 4), top));    \
+                    __m512i w1 =                                                               \
+                        _mm512_or_si512(_mm512_and_si512(next, nibble),                        \
+                                        _mm512_and_si512(_mm512_slli_epi32(high, 2), top));    \
+                    __m512i w2 =                                                               \
+                        _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi32(low, 4), nibble),   \
+                                        _mm512_and_si512(high, top));                          \
+                    __m512i w3 =                                                               \
+                        _mm512_or_si512(_mm512_and_si512(_mm512_srli_epi32(next, 4), nibble),  \
+                                        _mm512_and_si512(_mm512_srli_epi32(high, 2), top));    \
+                    TILE_##N(Q6_DOT);                                                          \
+                }                                                                              \
+                __m512i s0 = q6_scale(block, first), s1 = q6_scale(block, first + 2);          \
+                __m512i s2 = q6_scale(block, first + 4), s3 = q6_scale(block, first + 6);      \
+                TILE_##N(Q6_FOLD);                                                             \
+            }                                                                                  \
+            __m512 d = halves(scales + (size_t)b * PACKED_Q6_K_SCALES);                        \
+            TILE_##N(Q6_FINISH);                                                               \
+        }                                                                                      \
+        TILE_##N(SUM_STORE);                                                                   \
+    }
+
+Q6_STREAM(q6_stream_1, 1, PREFETCH_AHEAD)
+Q6_STREAM(q6_plain_1, 1, 0)
+Q6_STREAM(q6_stream_2, 2, PREFETCH_AHEAD)
+Q6_STREAM(q6_plain_2, 2, 0)
+Q6_STREAM(q6_stream_3, 3, PREFETCH_AHEAD)
+Q6_STREAM(q6_plain_3, 3, 0)
+Q6_STREAM(q6_stream_4, 4, PREFETCH_AHEAD)
+
+enum { Q6_STREAM_TOKENS = 4 };
+static const k_stream q6_streams[] = {NULL, q6_stream_1, q6_stream_2, q6_stream_3, q6_stream_4};
+static const k_stream q6_plain[] = {NULL, q6_plain_1, q6_plain_2, q6_plain_3};
+
 /* K-quants and IQ4_XS, unpacked to bytes in L1 --------------------------- */
 
 /* 16 rows x 256 columns: line i holds columns 4 i .. 4 i + 3 of each row, unsigned. */
@@ -477,9 +571,13 @@ void kquant_matmul_avx512(const struct weight *weight, uint32_t first_group, uin
     const uint8_t *packed = weight->packed;
     uint32_t n_blocks = weight->n_columns / 256, end = first_group + n_groups;
 
-    if (weight->type == TENSOR_Q4_K && n_tokens <= STREAM_TOKENS) {
-        k_stream multiply =
-            n_tokens < avx512_prefetch_from.q4_k ? q4_plain_1 : q4_streams[n_tokens];
+    k_stream multiply = NULL;
+    if (weight->type == TENSOR_Q4_K && n_tokens <= STREAM_TOKENS)
+        multiply = n_tokens < avx512_prefetch_from.q4_k ? q4_plain_1 : q4_streams[n_tokens];
+    else if (weight->type == TENSOR_Q6_K && n_tokens <= Q6_STREAM_TOKENS)
+        multiply =
+            n_tokens < avx512_prefetch_from.others ? q6_plain[n_tokens] : q6_streams[n_tokens];
+    if (multiply) {
         for (uint32_t g = first_group; g < end; g++)
             multiply(packed + g * group_bytes, n_blocks, x, n_tokens,
                      out + (size_t)g * GROUP_ROWS, out_stride, rows_of_group(weight, g));

@@ -506,6 +506,20 @@ INLINE void score_tile(const struct attention_job *job, const float *const *quer
     _mm_storeu_ps(score[3] + at, _mm512_extractf32x4_ps(s, 3));
 }
 
+/*
+ * Rows of K or V that come soon, [n][width]: the processor alone follows neither the change
+ * between keys and values nor a page's end, and waits for memory half of the time.
+ */
+INLINE void prefetch_rows(const void *rows, size_t first, size_t n, size_t width,
+                          const bool half)
+{
+    const size_t row_bytes = width * (half ? sizeof(uint16_t) : sizeof(float));
+    const uint8_t *p = (const uint8_t *)rows + first * row_bytes;
+
+    for (size_t at = 0; at < n * row_bytes; at += 64)
+        prefetch(p + at);
+}
+
 /* What one query has gathered so far; the unnormalised sum of values is in its row of out. */
 struct gathered {
     float largest, total;
@@ -554,7 +568,7 @@ INLINE void add_values_1(const struct attention_job *job, size_t position, const
 /* The same for four queries over the rows that all of them see, 64 dimensions at a time. */
 INLINE void add_values_4(const struct attention_job *job, size_t position,
                          float weight[][BLOCK], size_t n, const float *kept, float *const *out,
-                         size_t i, const bool half)
+                         size_t i, const bool ahead, const bool half)
 {
 #define VALUE_LOAD(q)                                                                          \
     __m512 k##q = _mm512_set1_ps(kept[q]);                                                     \
@@ -584,6 +598,9 @@ INLINE void add_values_4(const struct attention_job *job, size_t position,
         __m512 va = load_16(job->value, row, half), vb = load_16(job->value, row + 16, half);
         __m512 vc = load_16(job->value, row + 32, half);
         __m512 vd = load_16(job->value, row + 48, half);
+        if (ahead && j % 4 == 0)
+            prefetch_rows(job->key, position + BLOCK + (i / 64 * BLOCK + j) / 4, 1, job->n_key,
+                          half);
         VALUE_ADD(0)
         VALUE_ADD(1)
         VALUE_ADD(2)
@@ -619,9 +636,11 @@ INLINE uint32_t keys_seen(const struct attention_job *job, uint32_t i, uint32_t 
     return end <= position ? 0 : end - position < BLOCK ? end - position : BLOCK;
 }
 
-/* Up to four queries, one block */
+/* Up to four queries, one block.  The first tile fetches its values, and the next keys if there
+ * are any, for all. */
 INLINE void attend_tile(const struct attention_job *job, uint32_t first, uint32_t n_queries,
-                        uint32_t position, struct gathered *g, const bool half)
+                        uint32_t position, bool fetches, bool more, struct gathered *g,
+                        const bool half)
 {
     float score[TILE_QUERIES][BLOCK], kept[TILE_QUERIES];
     const float *query[TILE_QUERIES];
@@ -633,8 +652,11 @@ INLINE void attend_tile(const struct attention_job *job, uint32_t first, uint32_
 
     for (uint32_t q = 0; q < TILE_QUERIES; q++)
         query[q] = query_at(job, q < n_queries ? first + q : last);
-    for (uint32_t j = 0; j < n_most; j += 4)
+    for (uint32_t j = 0; j < n_most; j += 4) {
+        if (fetches)
+            prefetch_rows(job->value, (size_t)position + j, 4, job->n_value, half);
         score_tile(job, query, (size_t)position + j, n_most - j, score, j, half);
+    }
     for (uint32_t q = 0; q < n_queries; q++) {
         uint32_t n = keys_seen(job, first + q, position);
         out[q] = out_at(job, first + q);
@@ -642,7 +664,7 @@ INLINE void attend_tile(const struct attention_job *job, uint32_t first, uint32_
     }
     if (n_queries == TILE_QUERIES && n_all > 0 && job->n_value % 64 == 0) {
         for (size_t i = 0; i < job->n_value; i += 64)
-            add_values_4(job, position, score, n_all, kept, out, i, half);
+            add_values_4(job, position, score, n_all, kept, out, i, fetches && more, half);
         done = n_all;
         for (uint32_t q = 0; q < TILE_QUERIES; q++)
             kept[q] = 1.0f;
@@ -669,7 +691,7 @@ INLINE void attend(const struct attention_job *job, const bool half)
         for (uint32_t position = 0; position < end; position += BLOCK)
             for (uint32_t i = 0; i < n; i += TILE_QUERIES)
                 attend_tile(job, first + i, n - i < TILE_QUERIES ? n - i : TILE_QUERIES,
-                            position, g + i, half);
+                            position, i == 0, position + BLOCK < end, g + i, half);
         for (uint32_t i = 0; i < n; i++) {
             float *out = out_at(job, first + i);
             __m512 inverse = _mm512_set1_ps(1.0f / g[i].total);
