@@ -37,7 +37,7 @@ static enum status profile_decode(struct model_bench *bench, struct profile *pro
     if (profile->seconds[PROFILE_MODEL][PROFILE_SAMPLER] <= 0)
         profile->seconds[PROFILE_MODEL][PROFILE_SAMPLER] =
             (double)profile->passes *
-            measure_sampler(bench->session, &generation.sampling, CHOICES);
+            measure_sampler(bench->session, &generation.sampling, bench->logits, CHOICES);
     if (status == STATUS_OK && result.reason == STOP_CANCELLED)
         status = error_set(error, STATUS_CANCELLED, "stopped");
     return status;

@@ -92,7 +92,7 @@ static enum status measure_greedy(void *context, struct figure *figure, double *
 
     (void)figure;
     (void)error;
-    *seconds = measure_sampler(bench->session, &greedy, CHOICES);
+    *seconds = measure_sampler(bench->session, &greedy, bench->logits, CHOICES);
     return STATUS_OK;
 }
 
@@ -105,7 +105,7 @@ static enum status measure_drawn(void *context, struct figure *figure, double *s
 
     (void)figure;
     (void)error;
-    *seconds = measure_sampler(bench->session, &drawn, CHOICES);
+    *seconds = measure_sampler(bench->session, &drawn, bench->logits, CHOICES);
     return STATUS_OK;
 }
 

@@ -62,10 +62,10 @@ enum status measure_copy(struct session *session, const struct snapshot *start,
 enum status measure_depth(struct session *session, uint32_t position, struct error *error);
 
 /*
- * Seconds of one choice by `sampling`, the mean of n_choices (at least 1), each among the logits
- * of the session's last step with one logit changed; the session is left as it was.
+ * Seconds of one choice by `sampling`, the mean of n_choices (at least 1), each among logits
+ * [n_vocab] of which one is raised a little; penalties, if any, are written into them.
  */
-double measure_sampler(struct session *session, const struct sampling *sampling,
+double measure_sampler(struct session *session, const struct sampling *sampling, float *logits,
                        uint32_t n_choices);
 
 #endif

@@ -192,19 +192,17 @@ enum status measure_depth(struct session *session, uint32_t position, struct err
     return STATUS_OK;
 }
 
-double measure_sampler(struct session *session, const struct sampling *sampling,
+double measure_sampler(struct session *session, const struct sampling *sampling, float *logits,
                        uint32_t n_choices)
 {
     struct sampler *sampler = &session->sampler;
-    const uint32_t n_vocab = sampler->n_vocab, position = session->state.position;
+    const uint32_t position = session->state.position;
     int64_t time = run_clock_now();
 
     sampler_begin(sampler);
     for (uint32_t i = 0; i < n_choices; i++) {
-        session->logits[i % n_vocab] += 0.001f;
-        sampler_choose(sampler, sampling, session->logits, i, position + i);
+        logits[i % sampler->n_vocab] += 0.001f;
+        sampler_choose(sampler, sampling, logits, i, position + i);
     }
-    for (uint32_t i = 0; i < n_choices; i++)
-        session->logits[i % n_vocab] -= 0.001f;
     return lap(&time) / (n_choices > 0 ? n_choices : 1);
 }

@@ -67,6 +67,7 @@ static void a_depth_is_there_without_being_read(void **state)
 {
     struct model *model = open_model("tinyA-q8_0", kernel_level_best());
     const struct session_options options = {.n_threads = 1, .n_context = 300};
+    const struct sampling greedy = {.top_p = 1, .repetition_penalty = 1};
     const int32_t token = 5;
     const size_t n_vocab = model_info(model)->n_vocab;
     float *logits = malloc(n_vocab * sizeof *logits);
@@ -81,8 +82,7 @@ static void a_depth_is_there_without_being_read(void **state)
     for (size_t i = 0; i < n_vocab; i++)
         assert_true(isfinite(logits[i]));
     assert_int_equal(measure_depth(session, 301, &error), STATUS_CONTEXT_FULL);
-    assert_true(measure_sampler(
-                    session, &(struct sampling){.top_p = 1, .repetition_penalty = 1}, 3) > 0);
+    assert_true(measure_sampler(session, &greedy, logits, 3) > 0);
     free(logits);
     session_free(&session);
     model_close(&model);
