@@ -147,21 +147,47 @@ static enum status open_lanes(struct model_bench *bench, uint32_t n_lanes, bool 
     return status;
 }
 
+static bool take(void *context, int32_t id, const int32_t **forced, size_t *n_forced)
+{
+    (void)context;
+    (void)id;
+    (void)forced;
+    (void)n_forced;
+    return true;
+}
+
+static enum status step_lanes(struct model_bench *bench, uint32_t n_lanes, uint32_t n_steps,
+                              struct error *error)
+{
+    struct lane_generation lanes[LANES_MAX] = {0};
+
+    for (uint32_t i = 0; i < n_lanes; i++)
+        lanes[i].generation = (struct generation){
+            .sampling = {.top_p = 1, .repetition_penalty = 1},
+            .max_tokens = n_steps,
+            .ignore_stop = true,
+            .cancel = interrupt_wanted(),
+            .sink = take,
+        };
+    const enum status status =
+        lanes_generate(bench->lanes, n_lanes, bench->tokens, lanes, error);
+    return status == STATUS_OK && *interrupt_wanted()
+               ? error_set(error, STATUS_CANCELLED, "stopped")
+               : status;
+}
+
 static enum status measure_lanes(void *context, struct figure *figure, double *seconds,
                                  struct error *error)
 {
     struct model_bench *bench = context;
-    const uint32_t n_steps = lane_steps(bench);
     bool fresh = false;
     enum status status = open_lanes(bench, figure->n, &fresh, error);
 
-    for (int i = 0; i < (fresh ? WARM_STEPS_FRESH : WARM_STEPS) && status == STATUS_OK; i++)
-        status = lanes_step(bench->lanes, figure->n, bench->tokens, bench->logits,
-                            interrupt_wanted(), error);
+    if (status == STATUS_OK) /* does not count */
+        status = step_lanes(bench, figure->n, fresh ? WARM_STEPS_FRESH : WARM_STEPS, error);
     const double start = bench_seconds_now();
-    for (uint32_t i = 0; i < n_steps && status == STATUS_OK; i++)
-        status = lanes_step(bench->lanes, figure->n, bench->tokens, bench->logits,
-                            interrupt_wanted(), error);
+    if (status == STATUS_OK)
+        status = step_lanes(bench, figure->n, lane_steps(bench), error);
     *seconds = bench_seconds_now() - start;
     if (figure->n == 1)
         bench->lane_seconds = *seconds;

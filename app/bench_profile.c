@@ -7,9 +7,17 @@
 #include <stdlib.h>
 
 #include "app/interrupt.h"
+#include "engine/head.h"
 #include "engine/measure.h"
 
-enum { VERIFY_ROWS = 4, VERIFY_PASSES = 8, PREFILL_TOKENS = 512, CHOICES = 8, N_KINDS = 3 };
+enum {
+    VERIFY_ROWS = 4,
+    VERIFY_PASSES = 8,
+    PREFILL_TOKENS = 512,
+    CHOICES = 8,
+    N_KINDS = 3,
+    PREFILL = 2
+};
 
 /* What the passes were for, in the order of bench->profiles. */
 static const char *const kind_names[N_KINDS] = {"decode", "verify", "prefill"};
@@ -122,20 +130,21 @@ static void write_row(const struct profile *profile, const char *layer, const ch
                   1e6 * waiting / passes);
 }
 
-static void write_profile(const struct profile *profile, const char *kind,
+static void write_profile(const struct profile *profile, const char *kind, const char *head,
                           struct output *output)
 {
     const double sum = sum_of(profile->seconds);
     double sections = 0;
 
-    output_printf(output,
-                  "\n%s: %llu pass%s of %.4g row%s, %.3f ms each\n%-10s %-17s %11s %7s %9s "
-                  "%11s\n",
-                  kind, (unsigned long long)profile->passes, profile->passes == 1 ? "" : "es",
-                  (double)profile->rows / (double)profile->passes,
-                  profile->rows == profile->passes ? "" : "s",
-                  1e3 * whole(profile) / (double)profile->passes, "layers", "stage",
-                  "us a pass", "%", "sections", "waiting us");
+    output_printf(
+        output,
+        "\n%s: %llu pass%s of %.4g row%s, %.3f ms each, the head: %s\n%-10s %-17s %11s %7s %9s "
+        "%11s\n",
+        kind, (unsigned long long)profile->passes, profile->passes == 1 ? "" : "es",
+        (double)profile->rows / (double)profile->passes,
+        profile->rows == profile->passes ? "" : "s",
+        1e3 * whole(profile) / (double)profile->passes, head, "layers", "stage", "us a pass",
+        "%", "sections", "waiting us");
     for (int layer = 0; layer < PROFILE_LAYER_COUNT; layer++) {
         for (int stage = 0; stage < PROFILE_STAGE_COUNT; stage++) {
             const uint64_t n = profile->sections[layer][stage];
@@ -152,15 +161,26 @@ static void write_profile(const struct profile *profile, const char *kind,
     write_row(profile, "", "between", whole(profile) - sum, 0, 0, output);
 }
 
+/* What greedy decoding and a verify ask for; a prompt asks for all logits of its last row. */
+static const char *head_of(const struct model_bench *bench, int kind)
+{
+    const struct sampling greedy = {.top_p = 1, .repetition_penalty = 1};
+
+    return head_strategy_name(
+        kind == PREFILL ? HEAD_FULL
+                        : head_strategy_for(&greedy, model_info(bench->model)->n_vocab));
+}
+
 void bench_profile_write(const struct model_bench *bench, struct output *output)
 {
     for (int kind = 0; bench->profiles != NULL && kind < N_KINDS; kind++) {
         if (bench->profiles[kind].passes > 0)
-            write_profile(&bench->profiles[kind], kind_names[kind], output);
+            write_profile(&bench->profiles[kind], kind_names[kind], head_of(bench, kind),
+                          output);
     }
 }
 
-static json_t *json_profile(const struct profile *profile, const char *kind)
+static json_t *json_profile(const struct profile *profile, const char *kind, const char *head)
 {
     const double passes = (double)profile->passes;
     json_t *object = json_object(), *stages = json_array();
@@ -184,6 +204,7 @@ static json_t *json_profile(const struct profile *profile, const char *kind)
         }
     }
     json_put(object, "kind", json_string(kind));
+    json_put(object, "head_strategy", json_string(head));
     json_put(object, "passes", json_integer((json_int_t)profile->passes));
     json_put(object, "rows", json_integer((json_int_t)profile->rows));
     json_put(object, "seconds", json_real(whole(profile) / passes));
@@ -202,7 +223,8 @@ json_t *bench_profile_json(const struct model_bench *bench)
     array = json_array();
     for (int kind = 0; kind < N_KINDS; kind++) {
         if (bench->profiles[kind].passes > 0)
-            json_add(array, json_profile(&bench->profiles[kind], kind_names[kind]));
+            json_add(array, json_profile(&bench->profiles[kind], kind_names[kind],
+                                         head_of(bench, kind)));
     }
     return array;
 }

@@ -62,25 +62,16 @@ static enum status measure_rewinding(void *context, struct figure *figure, doubl
     return status;
 }
 
-/* A step with logits less one without, at the same depth. */
-static enum status measure_head(void *context, struct figure *figure, double *seconds,
-                                struct error *error)
+/* A step with a head less one without, at the same depth; figure->n is the strategy. */
+static enum status measure_head_alone(void *context, struct figure *figure, double *seconds,
+                                      struct error *error)
 {
-    struct model_bench *bench = context;
-    double with = 0, without = 0;
-    enum status status = session_restore(bench->session, bench->start, error);
+    const struct model_bench *bench = context;
+    struct measured_head measured = {0};
+    const enum status status = measure_head(bench->session, bench->start,
+                                            (enum head_strategy)figure->n, &measured, error);
 
-    (void)figure;
-    for (int i = 0; i < 5 && status == STATUS_OK; i++) { /* the first warms */
-        const bool logits = i % 2 == 0;
-        const double start = bench_seconds_now();
-
-        status = session_eval(bench->session, &bench->tokens[i], 1, logits ? 1 : 0,
-                              logits ? bench->logits : NULL, NULL, error);
-        if (i > 0)
-            *(logits ? &with : &without) += (bench_seconds_now() - start) / 2;
-    }
-    *seconds = with - without;
+    *seconds = measured.with - measured.without;
     return status;
 }
 
@@ -238,10 +229,14 @@ void bench_add_states(struct model_bench *bench)
         figures_add(figures, "state", measure_rewinding, "mark and rewind");
     }
     if (bench->parts[PART_HEAD] && bench->start != NULL) {
-        struct figure *head = figures_add(figures, "head", measure_head, "head, one row");
+        for (uint32_t strategy = 0; strategy < HEAD_STRATEGY_COUNT; strategy++) {
+            struct figure *head = figures_add(figures, "head", measure_head_alone, "head, %s",
+                                              head_strategy_name((enum head_strategy)strategy));
 
-        head->bytes = (double)info->head_bytes;
-        head->operations = (double)info->head_operations;
+            head->n = strategy;
+            head->bytes = (double)info->head_bytes;
+            head->operations = (double)info->head_operations;
+        }
         figures_add(figures, "head", measure_greedy, "sampler, greedy");
         figures_add(figures, "head", measure_drawn, "sampler, 0.8, top 20, 0.95");
     }

@@ -10,6 +10,7 @@
 #ifndef ENGINE_MEASURE_H
 #define ENGINE_MEASURE_H
 
+#include "engine/head.h"
 #include "engine/session.h"
 
 enum { MEASURE_ROWS_MAX = 33 };
@@ -32,6 +33,15 @@ struct profile;
 enum status measure_verify_profile(struct session *session, const struct snapshot *start,
                                    uint32_t n_rows, struct profile *profile,
                                    struct error *error);
+
+/* A step of one token that asks for no logits, and one that has a head, by a strategy. */
+struct measured_head {
+    double without, with;
+};
+
+enum status measure_head(struct session *session, const struct snapshot *start,
+                         enum head_strategy strategy, struct measured_head *out,
+                         struct error *error);
 
 struct measured_rewind {
     double mark;
@@ -62,8 +72,8 @@ enum status measure_copy(struct session *session, const struct snapshot *start,
 enum status measure_depth(struct session *session, uint32_t position, struct error *error);
 
 /*
- * Seconds of one choice by `sampling`, the mean of n_choices (at least 1), each among logits
- * [n_vocab] of which one is raised a little; penalties, if any, are written into them.
+ * Seconds of one choice by `sampling`, the mean of n_choices (at least 1), from what the head keeps
+ * of logits [n_vocab]; one of these is raised a little each time.
  */
 double measure_sampler(struct session *session, const struct sampling *sampling, float *logits,
                        uint32_t n_choices);

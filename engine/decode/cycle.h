@@ -12,7 +12,7 @@ struct decode_cycle {
 };
 
 struct decode_rows {
-    float *logits;
+    struct head_row *rows;
     uint32_t n;          /* the pending token and candidates */
     uint32_t n_consumed; /* rows that lead to the last token given */
     uint32_t n_accepted, n_emitted;

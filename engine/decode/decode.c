@@ -7,11 +7,11 @@
 #include "engine/decode/decode.h"
 
 #include "engine/decode/proposals.h"
-#include "engine/file/checked.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+
+_Static_assert((int)POLICY_MAX_CANDIDATES <= (int)SAMPLER_AHEAD_MAX, "tokens before a row");
 
 struct run {
     struct decode *decode;
@@ -99,14 +99,14 @@ static enum status follow_forced(struct run *run, bool *more)
     return status;
 }
 
-/* A choice from a row of logits; -1 with an error: there is none. */
-static enum status choose(struct run *run, float *logits, uint32_t position, int32_t *id)
+/* A choice from a row; -1 with an error: there is none. */
+static enum status choose(struct run *run, struct head_row *row, uint32_t position, int32_t *id)
 {
     const struct generation *generation = run->generation;
     const double begin = decode_now(run->decode);
 
-    *id = sampler_choose(run->decode->sampler, &generation->sampling, logits,
-                         generation->noise_seed, position);
+    *id = sampler_choose_row(run->decode->sampler, &generation->sampling, row,
+                             generation->noise_seed, position);
     run->choosing += decode_now(run->decode) - begin;
     if (*id < 0)
         return error_set(run->error, STATUS_FAILED,
@@ -161,8 +161,7 @@ static enum status take_rows(struct run *run, struct decode_rows *rows, bool *mo
 
     for (uint32_t i = 0; i < rows->n; i++) {
         int32_t id;
-        enum status status =
-            choose(run, rows->logits + (size_t)i * run->decode->target.n_vocab, first + i, &id);
+        enum status status = choose(run, &rows->rows[i], first + i, &id);
         bool right;
         rows->n_consumed = i + 1;
         if (status != STATUS_OK)
@@ -225,8 +224,11 @@ static enum status pass(struct run *run, uint32_t n_candidates, struct decode_ro
     if (n_candidates > 0) {
         tokens[0] = run->pending;
         memcpy(tokens + 1, proposal->ids + proposal->at, n_candidates * sizeof *tokens);
-        *rows = (struct decode_rows){.logits = decode->rows, .n = n_candidates + 1};
-        status = target->verify(target->context, tokens, rows->n, rows->logits,
+        *rows = (struct decode_rows){.rows = decode->rows.rows, .n = n_candidates + 1};
+        for (uint32_t i = 0; i < rows->n; i++) /* a row is used if all before it are right */
+            sampler_ask(decode->sampler, &run->generation->sampling, tokens + 1, i,
+                        &rows->rows[i]);
+        status = target->verify(target->context, tokens, rows->n, rows->rows,
                                 run->generation->cancel, run->error);
         *was_cancelled = status == STATUS_CANCELLED;
         if (status == STATUS_OK || *was_cancelled)
@@ -237,8 +239,9 @@ static enum status pass(struct run *run, uint32_t n_candidates, struct decode_ro
         run->cycle.told.source = POLICY_SOURCE_NONE;
         snprintf(run->cycle.reason, sizeof run->cycle.reason, "a verify failed");
     }
-    *rows = (struct decode_rows){.logits = decode->logits, .n = 1};
-    return target->consume(target->context, &run->pending, 1, rows->logits, NULL, run->error);
+    *rows = (struct decode_rows){.rows = decode->row, .n = 1};
+    sampler_ask(decode->sampler, &run->generation->sampling, NULL, 0, rows->rows);
+    return target->consume(target->context, &run->pending, 1, rows->rows, NULL, run->error);
 }
 
 /* The proposal is done with when it failed, is used up, or no longer fits the text. */
@@ -352,7 +355,7 @@ enum status decode_run(struct decode *decode, const struct generation *generatio
     if (decode->index.capacity > 0)
         read_text(decode);
     proposals_begin(decode);
-    status = choose(&run, decode->logits, position_of(&run), &id);
+    status = choose(&run, decode->row, position_of(&run), &id);
     if (status != STATUS_OK || ends_answer(&run, id))
         return status;
     decode->statistics.plain++;
@@ -371,7 +374,7 @@ void decode_init_plain(struct decode *out, const struct decode_parts *parts)
         .settings = {.kind = POLICY_GREEDY},
         .target = *parts->target,
         .sampler = parts->sampler,
-        .logits = parts->logits,
+        .row = parts->row,
         .clock = parts->clock,
         .clock_context = parts->clock_context,
     };
@@ -392,14 +395,13 @@ static enum status init_sources(struct decode *out, const struct decode_parts *p
         status = draft_source_init(&out->draft, parts->draft, error);
     if (status == STATUS_OK && parts->mtp) {
         status = mtp_source_init(&out->mtp, parts->mtp, n_vocab, error);
+        if (status == STATUS_OK && parts->target->kernels)
+            out->mtp.sampler.kernels = parts->target->kernels;
         out->is_there[POLICY_SOURCE_MTP] = true;
     }
-    if (status != STATUS_OK)
-        return status;
-    out->rows =
-        checked_allocate((size_t)n_vocab * (POLICY_MAX_CANDIDATES + 1), sizeof *out->rows);
-    return out->rows ? STATUS_OK
-                     : error_set(error, STATUS_NO_MEMORY, "no memory for rows of logits");
+    if (status == STATUS_OK)
+        status = head_rows_init(&out->rows, POLICY_MAX_CANDIDATES + 1, n_vocab, error);
+    return status;
 }
 
 enum status decode_init(struct decode *out, const struct policy_settings *settings,
@@ -432,7 +434,7 @@ double decode_now(const struct decode *decode)
 
 void decode_release(struct decode *decode)
 {
-    free(decode->rows);
+    head_rows_release(&decode->rows);
     ngram_index_release(&decode->index);
     draft_source_release(&decode->draft);
     mtp_source_release(&decode->mtp);

@@ -20,7 +20,7 @@
 struct decode_parts {
     const struct decode_target *target;
     struct sampler *sampler;
-    float *logits;                      /* [n_vocab], a row for plain steps */
+    struct head_row *row;               /* for plain steps, with memory for every strategy */
     const struct decode_target *draft;  /* NULL: none */
     const struct policy_script *script; /* NULL, or borrows: stands for the draft */
     const struct mtp_proposer *mtp;     /* NULL: none */
@@ -39,8 +39,8 @@ struct decode {
     struct policy_settings settings, next;
     bool switches; /* `next` takes the place of `settings` with the next pass */
     struct decode_target target;
-    struct sampler *sampler; /* borrows, as logits */
-    float *logits;
+    struct sampler *sampler; /* borrows, as row */
+    struct head_row *row;
     double (*clock)(void *context);
     void *clock_context;
     struct policy_statistics statistics;
@@ -48,7 +48,7 @@ struct decode {
     void *trace_context;
     enum policy_source token_source; /* of the token that the sink has now */
     /* What follows is not there without the means of speculation. */
-    float *rows;              /* owns; [POLICY_MAX_CANDIDATES + 1][n_vocab] */
+    struct head_rows rows;    /* of a pass: POLICY_MAX_CANDIDATES + 1 */
     struct ngram_index index; /* owns; the text, for every source */
     struct draft_source draft;
     const struct policy_script *script; /* NULL, or borrows: instead of the draft */
@@ -77,7 +77,8 @@ void decode_release(struct decode *decode);
 double decode_now(const struct decode *decode);
 
 /*
- * Choose token after token; logits (decode_parts.logits) are those behind the target's last token.
+ * Choose token after token; decode_parts.row is the one behind the target's last token, as
+ * sampler_ask() wants it of a sampler that counts nothing.
  * Contract of generation and result: session_generate().
  */
 enum status decode_run(struct decode *decode, const struct generation *generation,

@@ -3,9 +3,6 @@
  */
 #include "engine/decode/draft_source.h"
 
-#include "engine/file/checked.h"
-
-#include <stdlib.h>
 #include <string.h>
 
 enum { SLICE = 128 }; /* tokens read between two reports of progress */
@@ -16,10 +13,11 @@ enum status draft_source_init(struct draft_source *out, const struct decode_targ
     enum status status;
 
     *out = (struct draft_source){.target = *target};
-    out->logits = checked_allocate(target->n_vocab, sizeof *out->logits);
-    if (!out->logits)
-        return error_set(error, STATUS_NO_MEMORY, "no memory for a draft");
-    status = sampler_init(&out->sampler, target->n_vocab, error);
+    status = head_rows_init(&out->head, 1, target->n_vocab, error);
+    if (status == STATUS_OK)
+        status = sampler_init(&out->sampler, target->n_vocab, error);
+    if (status == STATUS_OK && target->kernels)
+        out->sampler.kernels = target->kernels;
     if (status != STATUS_OK)
         draft_source_release(out);
     return status;
@@ -27,7 +25,7 @@ enum status draft_source_init(struct draft_source *out, const struct decode_targ
 
 void draft_source_release(struct draft_source *source)
 {
-    free(source->logits);
+    head_rows_release(&source->head);
     sampler_release(&source->sampler);
     memset(source, 0, sizeof *source);
 }
@@ -88,10 +86,15 @@ static enum status drop_foreign(struct draft_source *source, struct error *error
     return status;
 }
 
-/* One token and what the draft holds for the next. */
-static enum status step(struct draft_source *source, int32_t token, struct error *error)
+/*
+ * One token and what the draft holds for the next.  The sampler counts what stands before that
+ * one.
+ */
+static enum status step(struct draft_source *source, const struct proposal_request *request,
+                        int32_t token, struct error *error)
 {
-    return source->target.consume(source->target.context, &token, 1, source->logits, NULL,
+    sampler_ask(&source->sampler, request->sampling, NULL, 0, source->head.rows);
+    return source->target.consume(source->target.context, &token, 1, source->head.rows, NULL,
                                   error);
 }
 
@@ -137,8 +140,8 @@ enum status draft_source_read(struct draft_source *source, const int32_t *text, 
 /* The choice for the position behind what was consumed. */
 static int32_t choose(struct draft_source *source, const struct proposal_request *request)
 {
-    return sampler_choose(&source->sampler, request->sampling, source->logits,
-                          request->noise_seed, position(source));
+    return sampler_choose_row(&source->sampler, request->sampling, source->head.rows,
+                              request->noise_seed, position(source));
 }
 
 static bool is_cancelled(const struct proposal_request *request)
@@ -168,16 +171,16 @@ static enum status is_missed(struct draft_source *source,
                              struct error *error)
 {
     const int32_t pending = request->text[request->n_text - 1];
-    enum status status = step(source, request->text[request->n_text - 2], error);
+    enum status status;
 
-    source->n_agreed = position(source);
-    if (status != STATUS_OK)
-        return status;
     /* The sampler has counted the pending token already; leave it out where that matters. */
     sampler_copy_counts(&source->sampler, request->sampler);
     sampler_forget(&source->sampler, pending);
-    *missed = choose(source, request) != pending;
-    return STATUS_OK;
+    status = step(source, request, request->text[request->n_text - 2], error);
+    source->n_agreed = position(source);
+    if (status == STATUS_OK)
+        *missed = choose(source, request) != pending;
+    return status;
 }
 
 static enum status choose_ahead(struct draft_source *source,
@@ -195,7 +198,7 @@ static enum status choose_ahead(struct draft_source *source,
         if (*n == request->n_wanted)
             break;
         sampler_accept(&source->sampler, id);
-        status = step(source, id, error);
+        status = step(source, request, id, error);
     }
     source->awaits_pending = true;
     return status;
@@ -217,9 +220,9 @@ static enum status propose(struct draft_source *source, const struct proposal_re
         return status;
     if (request->n_wanted > 1) /* a proposal of one consumes nothing that could be wrong */
         source->target.mark(source->target.context);
-    status = step(source, request->text[request->n_text - 1], error);
-    source->n_agreed = position(source);
     sampler_copy_counts(&source->sampler, request->sampler);
+    status = step(source, request, request->text[request->n_text - 1], error);
+    source->n_agreed = position(source);
     return status == STATUS_OK ? choose_ahead(source, request, ids, n, error) : status;
 }
 

@@ -29,9 +29,9 @@ struct proposal_request {
 struct draft_source {
     struct decode_target target; /* borrows its context */
     struct sampler sampler;
-    float *logits;       /* owns; [n_vocab], of the last consumed token */
-    uint32_t n_agreed;   /* consumed tokens known to be the text's */
-    uint32_t n_behind;   /* tokens to read when it began to catch up; 0: it does not */
+    struct head_rows head; /* a row: of the last consumed token */
+    uint32_t n_agreed;     /* consumed tokens known to be the text's */
+    uint32_t n_behind;     /* tokens to read when it began to catch up; 0: it does not */
     bool awaits_pending; /* it has consumed all but the pending token, for a full acceptance */
     void (*progress)(void *context, size_t done, size_t total); /* of catching up; or NULL */
     void *progress_context;

@@ -11,7 +11,7 @@ enum status session_generate(struct session *session, const int32_t *prompt, siz
 {
     const struct decode_target plain = session_target(session);
     const struct decode_parts parts = {
-        .target = &plain, .sampler = &session->sampler, .logits = session->logits};
+        .target = &plain, .sampler = &session->sampler, .row = session->head.rows};
     struct decode decode;
     enum status status;
 
@@ -20,7 +20,9 @@ enum status session_generate(struct session *session, const int32_t *prompt, siz
         return error_set(error, STATUS_USAGE, "nothing to continue: the prompt is empty");
     if (generation->policy && !policy_fits(generation->policy, session))
         return error_set(error, STATUS_USAGE, "the policy belongs to another session");
-    status = session_eval(session, prompt, n_prompt, 1, session->logits, hooks, error);
+    sampler_begin(&session->sampler);
+    sampler_ask(&session->sampler, &generation->sampling, NULL, 0, session->head.rows);
+    status = session_eval_rows(session, prompt, n_prompt, 1, session->head.rows, hooks, error);
     if (status != STATUS_OK)
         return status;
     if (generation->policy)

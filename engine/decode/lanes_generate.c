@@ -6,12 +6,9 @@
  */
 #include "engine/lanes.h"
 
-#include "engine/file/checked.h"
 #include "engine/model/model_internal.h"
 #include "engine/run/pool.h"
 #include "engine/state/session_internal.h"
-
-#include <stdlib.h>
 
 struct lane {
     struct session *session;
@@ -27,8 +24,7 @@ struct lane {
 struct round {
     struct lane *lanes[LANES_MAX]; /* that have not ended */
     uint32_t n;
-    float *logits; /* [n][n_vocab] */
-    size_t n_vocab;
+    struct head_rows head; /* a row for each lane of the pass */
 };
 
 static void end(struct lane *lane, enum stop_reason reason)
@@ -85,10 +81,9 @@ static void choose_part(void *context, uint32_t part, uint32_t n_parts)
     for (uint32_t i = first; i < first + count; i++) {
         struct lane *lane = round->lanes[i];
         if (lane->n_forced == 0)
-            lane->choice =
-                sampler_choose(&lane->session->sampler, &lane->generation->sampling,
-                               round->logits + i * round->n_vocab, lane->generation->noise_seed,
-                               session_position(lane->session));
+            lane->choice = sampler_choose_row(
+                &lane->session->sampler, &lane->generation->sampling, &round->head.rows[i],
+                lane->generation->noise_seed, session_position(lane->session));
     }
 }
 
@@ -119,9 +114,11 @@ static enum status make_round(struct round *round, const atomic_bool *cancel,
         sessions[i] = round->lanes[i]->session;
         tokens[i] = round->lanes[i]->pending;
         is_wanted = is_wanted || round->lanes[i]->n_forced == 0;
+        sampler_ask(&sessions[i]->sampler, &round->lanes[i]->generation->sampling, NULL, 0,
+                    &round->head.rows[i]);
     }
-    status =
-        lanes_step(sessions, round->n, tokens, is_wanted ? round->logits : NULL, cancel, error);
+    status = lanes_step_rows(sessions, round->n, tokens, is_wanted ? round->head.rows : NULL,
+                             cancel, error);
     if (status != STATUS_OK)
         return status;
     if (is_wanted)
@@ -161,11 +158,10 @@ enum status lanes_generate(struct session *const *sessions, uint32_t n_lanes,
         return error_set(error, STATUS_USAGE, "%u sequences to generate: 1 .. %d", n_lanes,
                          LANES_MAX);
     cancel = lanes[0].generation.cancel;
-    round.n_vocab = model_hyperparameters(sessions[0]->model)->n_vocab;
-    round.logits = checked_allocate(n_lanes * round.n_vocab, sizeof *round.logits);
-    if (!round.logits)
-        return error_set(error, STATUS_NO_MEMORY, "no memory for the logits of %u sequences",
-                         n_lanes);
+    status = head_rows_init(&round.head, n_lanes,
+                            model_hyperparameters(sessions[0]->model)->n_vocab, error);
+    if (status != STATUS_OK)
+        return status;
     for (uint32_t i = 0; i < n_lanes; i++)
         begin(&all[i], sessions[i], last[i], &lanes[i]);
     for (gather(&round, all, n_lanes, true); status == STATUS_OK && round.n > 0;
@@ -178,6 +174,6 @@ enum status lanes_generate(struct session *const *sessions, uint32_t n_lanes,
         }
         is_first = false;
     }
-    free(round.logits);
+    head_rows_release(&round.head);
     return status;
 }

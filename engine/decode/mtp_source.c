@@ -3,9 +3,8 @@
  */
 #include "engine/decode/mtp_source.h"
 
-#include "engine/file/checked.h"
+#include "engine/model/logit_order.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 enum status mtp_source_init(struct mtp_source *out, const struct mtp_proposer *proposer,
@@ -14,10 +13,9 @@ enum status mtp_source_init(struct mtp_source *out, const struct mtp_proposer *p
     enum status status;
 
     *out = (struct mtp_source){.proposer = *proposer};
-    out->logits = checked_allocate(n_vocab, sizeof *out->logits);
-    if (!out->logits)
-        return error_set(error, STATUS_NO_MEMORY, "no memory for a draft");
-    status = sampler_init(&out->sampler, n_vocab, error);
+    status = head_rows_init(&out->head, 1, n_vocab, error);
+    if (status == STATUS_OK)
+        status = sampler_init(&out->sampler, n_vocab, error);
     if (status != STATUS_OK)
         mtp_source_release(out);
     return status;
@@ -25,25 +23,42 @@ enum status mtp_source_init(struct mtp_source *out, const struct mtp_proposer *p
 
 void mtp_source_release(struct mtp_source *source)
 {
-    free(source->logits);
+    head_rows_release(&source->head);
     sampler_release(&source->sampler);
     memset(source, 0, sizeof *source);
 }
 
-/* How far the largest logit is above the second. */
-static float margin(const float *logits, uint32_t n)
+/* How far the largest logit is above the second, as the sampler sees them. */
+static float margin(const struct head_row *row, uint32_t n_vocab)
 {
     float best = -__builtin_inff(), second = best;
 
-    for (uint32_t i = 0; i < n; i++) {
-        if (logits[i] > best) {
+    if (row->strategy != HEAD_FULL)
+        return row->n_keys < 2 ? __builtin_inff()
+                               : key_logit(row->keys[0]) - key_logit(row->keys[1]);
+    for (uint32_t i = 0; i < n_vocab; i++) {
+        if (i % HEAD_BLOCK == 0 && !(row->maxima[i / HEAD_BLOCK] > second)) {
+            i += HEAD_BLOCK - 1;
+        } else if (row->logits[i] > best) {
             second = best;
-            best = logits[i];
-        } else if (logits[i] > second) {
-            second = logits[i];
+            best = row->logits[i];
+        } else if (row->logits[i] > second) {
+            second = row->logits[i];
         }
     }
     return best - second;
+}
+
+/* What the sampler wants, and the two best where they are compared. */
+static struct head_row *ask(struct mtp_source *source, const struct proposal_request *request,
+                            double min_margin)
+{
+    struct head_row *row = source->head.rows;
+
+    sampler_ask(&source->sampler, request->sampling, NULL, 0, row);
+    if (min_margin > 0 && row->n_best < 2)
+        row->n_best = 2;
+    return row;
 }
 
 enum status mtp_source_propose(struct mtp_source *source,
@@ -51,26 +66,30 @@ enum status mtp_source_propose(struct mtp_source *source,
                                bool (*is_stop)(void *context, int32_t id), void *context,
                                int32_t *ids, uint32_t *n, bool *unsure, struct error *error)
 {
-    enum status status =
-        source->proposer.first(source->proposer.context, request->text[request->n_text - 1],
-                               request->n_text - 1, source->logits, error);
+    enum status status;
+    struct head_row *row;
 
+    sampler_copy_counts(&source->sampler, request->sampler);
+    row = ask(source, request, min_margin);
+    status =
+        source->proposer.first(source->proposer.context, request->text[request->n_text - 1],
+                               request->n_text - 1, row, error);
     *n = 0;
     *unsure = status == STATUS_OK && min_margin > 0 &&
-              (double)margin(source->logits, source->sampler.n_vocab) < min_margin;
+              (double)margin(row, source->sampler.n_vocab) < min_margin;
     if (*unsure)
         return status;
-    sampler_copy_counts(&source->sampler, request->sampler);
     while (status == STATUS_OK) {
-        const int32_t id = sampler_choose(&source->sampler, request->sampling, source->logits,
-                                          request->noise_seed, request->n_text + *n);
+        const int32_t id = sampler_choose_row(&source->sampler, request->sampling, row,
+                                              request->noise_seed, request->n_text + *n);
         if (id < 0 || (!request->ignore_stop && is_stop(context, id)))
             break;
         ids[(*n)++] = id;
         if (*n == request->n_wanted)
             break;
         sampler_accept(&source->sampler, id);
-        status = source->proposer.next(source->proposer.context, id, source->logits, error);
+        row = ask(source, request, 0);
+        status = source->proposer.next(source->proposer.context, id, row, error);
     }
     return status;
 }

@@ -14,13 +14,14 @@
 struct mtp_proposer {
     void *context;
     /*
-     * The pending token, chosen for `position`, with the trunk's hidden row before it: logits
-     * [n_vocab] of the token behind it.
+     * The pending token, chosen for `position`, with the trunk's hidden row before it: what row
+     * wants of the logits of the token behind it.
      */
-    enum status (*first)(void *context, int32_t token, uint32_t position, float *logits,
+    enum status (*first)(void *context, int32_t token, uint32_t position, struct head_row *row,
                          struct error *error);
     /* One further, from the block's own hidden row. */
-    enum status (*next)(void *context, int32_t token, float *logits, struct error *error);
+    enum status (*next)(void *context, int32_t token, struct head_row *row,
+                        struct error *error);
 };
 
 /* The block of a session whose model has one.  Borrows it. */
@@ -30,8 +31,8 @@ struct mtp_proposer session_block(struct session *session);
 struct mtp_source {
     struct mtp_proposer proposer; /* borrows its context */
     struct sampler sampler;
-    float *logits; /* owns; [n_vocab] */
-    bool grown;    /* the last proposal was wholly accepted */
+    struct head_rows head; /* a row */
+    bool grown;            /* the last proposal was wholly accepted */
 };
 
 enum status mtp_source_init(struct mtp_source *out, const struct mtp_proposer *proposer,

@@ -111,7 +111,7 @@ enum status policy_new(struct policy **out, const struct policy_settings *settin
                          &(struct decode_parts){
                              .target = &target,
                              .sampler = &parts->session->sampler,
-                             .logits = parts->session->logits,
+                             .row = parts->session->head.rows,
                              .draft = parts->draft ? &draft : NULL,
                              .script = parts->script,
                              .mtp = has_block(parts->session) ? &block : NULL,

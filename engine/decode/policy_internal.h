@@ -12,7 +12,7 @@ struct policy {
 };
 
 bool policy_fits(const struct policy *policy, const struct session *session);
-/* session->logits are those behind its last token. */
+/* The session's row is the one behind its last token, as decode_run() wants it. */
 enum status policy_run(struct policy *policy, const struct generation *generation,
                        struct generation_result *result, struct error *error);
 

@@ -5,6 +5,8 @@
 
 #include "engine/file/checked.h"
 #include "engine/kernels/math.h"
+#include "engine/kernels/noise.h"
+#include "engine/model/logit_order.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -22,14 +24,9 @@ enum {
     ONE_BITS = 44,
     FINE_BITS = 28,
     BUCKET_BITS = 5, /* 32 buckets for each halving */
-    N_BUCKETS = (ONE_BITS + 1) << BUCKET_BITS
+    N_BUCKETS = (ONE_BITS + 1) << BUCKET_BITS,
+    NO_WEIGHT = (ONE_BITS + 1) << STEP_BITS
 };
-static const uint64_t NO_WEIGHT = (uint64_t)(ONE_BITS + 1) << STEP_BITS;
-
-static uint32_t block_count(uint32_t n_vocab)
-{
-    return (n_vocab + SAMPLER_BLOCK - 1) / SAMPLER_BLOCK;
-}
 
 static void make_tables(struct sampler *sampler)
 {
@@ -43,12 +40,13 @@ static void make_tables(struct sampler *sampler)
 
 enum status sampler_init(struct sampler *out, uint32_t n_vocab, struct error *error)
 {
-    *out = (struct sampler){.n_vocab = n_vocab};
+    *out = (struct sampler){.n_vocab = n_vocab, .kernels = kernels_for(KERNEL_LEVEL_GENERIC)};
     out->keys = checked_allocate(n_vocab, sizeof *out->keys);
     out->counts = checked_allocate_zeroed(n_vocab, sizeof *out->counts);
     out->seen = checked_allocate(n_vocab, sizeof *out->seen);
-    out->maxima = checked_allocate(block_count(n_vocab), sizeof *out->maxima);
-    if (out->keys && out->counts && out->seen && out->maxima) {
+    out->maxima = checked_allocate(head_block_count(n_vocab), sizeof *out->maxima);
+    out->seen_bits = checked_allocate_zeroed(head_block_count(n_vocab), sizeof *out->seen_bits);
+    if (out->keys && out->counts && out->seen && out->maxima && out->seen_bits) {
         make_tables(out);
         return STATUS_OK;
     }
@@ -62,20 +60,33 @@ void sampler_release(struct sampler *sampler)
     free(sampler->maxima);
     free(sampler->counts);
     free(sampler->seen);
+    free(sampler->seen_bits);
     memset(sampler, 0, sizeof *sampler);
+}
+
+/* Counts ------------------------------------------------------------------------------- */
+
+_Static_assert(HEAD_BLOCK == 64, "a word of seen_bits is a block");
+
+static void set_seen(struct sampler *sampler, int32_t id)
+{
+    sampler->seen[sampler->n_seen++] = id;
+    sampler->seen_bits[id / HEAD_BLOCK] |= UINT64_C(1) << id % HEAD_BLOCK;
 }
 
 void sampler_begin(struct sampler *sampler)
 {
-    for (uint32_t i = 0; i < sampler->n_seen; i++)
+    for (uint32_t i = 0; i < sampler->n_seen; i++) {
         sampler->counts[sampler->seen[i]] = 0;
+        sampler->seen_bits[sampler->seen[i] / HEAD_BLOCK] = 0;
+    }
     sampler->n_seen = 0;
 }
 
 void sampler_accept(struct sampler *sampler, int32_t id)
 {
     if (sampler->counts[id]++ == 0)
-        sampler->seen[sampler->n_seen++] = id;
+        set_seen(sampler, id);
 }
 
 void sampler_forget(struct sampler *sampler, int32_t id)
@@ -87,130 +98,126 @@ void sampler_forget(struct sampler *sampler, int32_t id)
     while (sampler->seen[i] != id)
         i++;
     sampler->seen[i] = sampler->seen[--sampler->n_seen];
+    sampler->seen_bits[id / HEAD_BLOCK] &= ~(UINT64_C(1) << id % HEAD_BLOCK);
 }
 
 void sampler_copy_counts(struct sampler *sampler, const struct sampler *from)
 {
     sampler_begin(sampler);
     for (uint32_t i = 0; i < from->n_seen; i++) {
-        sampler->seen[i] = from->seen[i];
+        set_seen(sampler, from->seen[i]);
         sampler->counts[from->seen[i]] = from->counts[from->seen[i]];
     }
-    sampler->n_seen = from->n_seen;
 }
 
-static void penalise(const struct sampler *sampler, const struct sampling *s, float *logits)
+static bool has_penalties(const struct sampling *s)
 {
-    if (s->presence_penalty == 0 && s->frequency_penalty == 0 && s->repetition_penalty == 1)
-        return;
-    for (uint32_t i = 0; i < sampler->n_seen; i++) {
-        float *logit = &logits[sampler->seen[i]];
-        const float count = (float)sampler->counts[sampler->seen[i]];
-        *logit = *logit > 0 ? *logit / s->repetition_penalty : *logit * s->repetition_penalty;
-        *logit -= count * s->frequency_penalty + s->presence_penalty;
-    }
+    return s->presence_penalty != 0 || s->frequency_penalty != 0 || s->repetition_penalty != 1;
 }
 
-/*
- * The largest of n <= SAMPLER_BLOCK logits; NaN is passed over.  Lanes, so that it is
- * vectorised.
- */
-static float block_maximum(const float *logits, uint32_t n)
+static void set_penalties(struct sampler *sampler, const struct sampling *s)
 {
-    enum { LANES = 16 };
-    float lanes[LANES], most = -__builtin_inff();
-    uint32_t i = 0;
-
-    for (int lane = 0; lane < LANES; lane++)
-        lanes[lane] = most;
-    for (; i + LANES <= n; i += LANES)
-        for (int lane = 0; lane < LANES; lane++)
-            lanes[lane] = logits[i + lane] > lanes[lane] ? logits[i + lane] : lanes[lane];
-    for (; i < n; i++)
-        lanes[0] = logits[i] > lanes[0] ? logits[i] : lanes[0];
-    for (int lane = 0; lane < LANES; lane++)
-        most = lanes[lane] > most ? lanes[lane] : most;
-    return most;
+    sampler->presence_penalty = s->presence_penalty;
+    sampler->frequency_penalty = s->frequency_penalty;
+    sampler->repetition_penalty = s->repetition_penalty;
 }
 
-/* Fill in maxima; the lowest id with the largest logit of all, or -1: there is none. */
-static int32_t largest(const float *logits, uint32_t n_vocab, float *maxima)
+static void penalise(const struct sampler *sampler, uint32_t n_times, float *logit)
+{
+    const float count = (float)n_times;
+
+    *logit = *logit > 0 ? *logit / sampler->repetition_penalty
+                        : *logit * sampler->repetition_penalty;
+    *logit -= count * sampler->frequency_penalty + sampler->presence_penalty;
+}
+
+static uint32_t times_in(const int32_t *ids, uint32_t n, int32_t id)
+{
+    uint32_t times = 0;
+
+    for (uint32_t i = 0; i < n; i++)
+        times += ids[i] == id;
+    return times;
+}
+
+/* The tokens of ahead that are among first .. first + n - 1; returns how many. */
+static uint32_t find_near(const struct head_row *row, uint32_t first, uint32_t n, int32_t *near)
+{
+    uint32_t n_near = 0;
+
+    for (uint32_t i = 0; i < row->n_ahead; i++)
+        if ((uint32_t)row->ahead[i] - first < n)
+            near[n_near++] = row->ahead[i];
+    return n_near;
+}
+
+/* head_row.adjust: penalties of what was generated when the row's token is chosen. */
+static void adjust(const struct head_row *row, uint32_t first, uint32_t n, float *logits)
+{
+    const struct sampler *sampler = row->context;
+    int32_t near[SAMPLER_AHEAD_MAX];
+    const uint32_t n_near = find_near(row, first, n, near);
+
+    for (uint32_t at = first; at < first + n; at += HEAD_BLOCK)
+        for (uint64_t bits = sampler->seen_bits[at / HEAD_BLOCK]; bits; bits &= bits - 1) {
+            const uint32_t id = at + (uint32_t)__builtin_ctzll(bits);
+            penalise(sampler, sampler->counts[id] + times_in(near, n_near, (int32_t)id),
+                     &logits[id - first]);
+        }
+    for (uint32_t i = 0; i < n_near; i++)
+        if (sampler->counts[near[i]] == 0 && times_in(near, i, near[i]) == 0)
+            penalise(sampler, times_in(near, n_near, near[i]),
+                     &logits[near[i] - (int32_t)first]);
+}
+
+enum head_strategy head_strategy_for(const struct sampling *sampling, uint32_t n_vocab)
+{
+    if (sampling->temperature <= 0)
+        return HEAD_ARG_MAX;
+    return sampling->top_k > 0 && sampling->top_k <= HEAD_BEST_MAX &&
+                   (uint32_t)sampling->top_k < n_vocab
+               ? HEAD_TOP_K
+               : HEAD_FULL;
+}
+
+void sampler_ask(struct sampler *sampler, const struct sampling *sampling, const int32_t *ahead,
+                 uint32_t n_ahead, struct head_row *row)
+{
+    row->strategy = head_strategy_for(sampling, sampler->n_vocab);
+    row->n_best = row->strategy == HEAD_TOP_K ? (uint32_t)sampling->top_k : 1;
+    row->adjust = has_penalties(sampling) ? adjust : NULL;
+    row->context = sampler;
+    row->ahead = ahead;
+    row->n_ahead = n_ahead;
+    set_penalties(sampler, sampling);
+}
+
+/* The lowest id with the largest logit of all, or -1: there is none. */
+static int32_t largest(const float *logits, uint32_t n_vocab, const float *maxima)
 {
     uint32_t best = 0, id;
 
-    for (uint32_t block = 0; block < block_count(n_vocab); block++) {
-        const uint32_t first = block * SAMPLER_BLOCK, left = n_vocab - first;
-        maxima[block] =
-            block_maximum(logits + first, left < SAMPLER_BLOCK ? left : SAMPLER_BLOCK);
+    for (uint32_t block = 1; block < head_block_count(n_vocab); block++)
         if (maxima[block] > maxima[best])
             best = block;
-    }
     if (!(maxima[best] > -__builtin_inff()))
         return -1;
-    for (id = best * SAMPLER_BLOCK; !(logits[id] >= maxima[best]); id++)
+    for (id = best * HEAD_BLOCK; !(logits[id] >= maxima[best]); id++)
         continue;
     return (int32_t)id;
-}
-
-/* Order --------------------------------------------------------------------------------- */
-
-/* Numbers in the order (logit ascending, id descending); zeros of both signs are equal. */
-static uint64_t key_of(float logit, uint32_t id)
-{
-    uint32_t bits = math_bits_of(logit + 0.0f);
-
-    bits = bits & 0x80000000u ? ~bits : bits | 0x80000000u;
-    return (uint64_t)bits << 32 | (UINT32_MAX - id);
-}
-
-static uint32_t key_id(uint64_t key)
-{
-    return UINT32_MAX - (uint32_t)key;
-}
-
-/* A heap whose root is the smallest key. */
-static void sift_down(uint64_t *heap, size_t n, size_t at)
-{
-    const uint64_t key = heap[at];
-
-    for (size_t child = 2 * at + 1; child < n; child = 2 * at + 1) {
-        if (child + 1 < n && heap[child + 1] < heap[child])
-            child++;
-        if (heap[child] >= key)
-            break;
-        heap[at] = heap[child];
-        at = child;
-    }
-    heap[at] = key;
-}
-
-static void make_heap(uint64_t *heap, size_t n)
-{
-    for (size_t i = n / 2; i-- > 0;)
-        sift_down(heap, n, i);
-}
-
-static void sort_descending(uint64_t *keys, size_t n)
-{
-    make_heap(keys, n);
-    while (n > 1) {
-        const uint64_t smallest = keys[0];
-        keys[0] = keys[--n];
-        keys[n] = smallest;
-        sift_down(keys, n, 0);
-    }
 }
 
 /* Truncation ---------------------------------------------------------------------------- */
 
 struct truncation {
     const struct sampler *sampler;
-    const float *logits;
+    const float *logits; /* [n_vocab], or NULL: what can be chosen is in keys */
+    const float *maxima; /* of the logits */
     uint32_t n_vocab;
     float largest;
     double inverse_temperature;
     uint64_t threshold; /* tokens whose key is at least this survive */
-    uint64_t *keys;     /* work memory, [n_vocab] */
+    uint64_t *keys;     /* work memory, [n_vocab], or those of the row */
     size_t n_keys;      /* sorted survivors of top-k, when it is on */
 };
 
@@ -220,16 +227,16 @@ static double distance(const struct truncation *t, float logit)
     return ((double)logit - (double)t->largest) * t->inverse_temperature;
 }
 
-/* The distance in steps, at most NO_WEIGHT. */
-static uint64_t steps_to(const struct truncation *t, float logit)
+/* The distances of n logits in steps, at most NO_WEIGHT. */
+static void steps_of(const struct truncation *t, const float *logits, uint32_t n,
+                     uint32_t *steps)
 {
-    const double steps = distance(t, logit) * (-(double)(1 << STEP_BITS) / LN2);
-
-    return steps < (double)NO_WEIGHT ? (uint64_t)(int64_t)steps : NO_WEIGHT;
+    t->sampler->kernels->gap_steps(logits, n, t->largest, t->inverse_temperature,
+                                   -(double)(1 << STEP_BITS) / LN2, NO_WEIGHT, steps);
 }
 
 /* About 2^(44 - steps / 2^20) */
-static uint64_t weight(const struct truncation *t, uint64_t steps)
+static uint64_t weight(const struct truncation *t, uint32_t steps)
 {
     const uint64_t coarse = t->sampler->coarse[steps >> 10 & (SAMPLER_TABLE - 1)];
     const uint64_t fine = t->sampler->fine[steps & (SAMPLER_TABLE - 1)];
@@ -237,18 +244,23 @@ static uint64_t weight(const struct truncation *t, uint64_t steps)
     return (coarse - (coarse * fine >> FINE_BITS)) >> (steps >> STEP_BITS);
 }
 
-static uint32_t bucket(uint64_t steps)
+static uint32_t bucket(uint32_t steps)
 {
-    return (uint32_t)(steps >> (STEP_BITS - BUCKET_BITS));
+    return steps >> (STEP_BITS - BUCKET_BITS);
 }
 
 /* The first token at or behind id in whose block a logit reaches the bound; n_vocab: none. */
 static uint32_t skip_blocks(const struct truncation *t, uint32_t id, float bound)
 {
-    while (id < t->n_vocab && id % SAMPLER_BLOCK == 0 &&
-           !(t->sampler->maxima[id / SAMPLER_BLOCK] >= bound))
-        id += SAMPLER_BLOCK;
+    while (id < t->n_vocab && id % HEAD_BLOCK == 0 && !(t->maxima[id / HEAD_BLOCK] >= bound))
+        id += HEAD_BLOCK;
     return id < t->n_vocab ? id : t->n_vocab;
+}
+
+/* Tokens of the block that begins at id. */
+static uint32_t block_length(const struct truncation *t, uint32_t id)
+{
+    return t->n_vocab - id < HEAD_BLOCK ? t->n_vocab - id : HEAD_BLOCK;
 }
 
 /* Keep the k largest: keys [n_keys], sorted. */
@@ -267,16 +279,25 @@ static void keep_top_k(struct truncation *t, uint32_t k)
             heap[n++] = key;
             if (n < k)
                 continue;
-            make_heap(heap, n);
+            key_heap_make(heap, n);
         } else {
             heap[0] = key;
-            sift_down(heap, n, 0);
+            key_heap_sift(heap, n, 0);
         }
-        least = t->logits[key_id(heap[0])];
+        least = key_logit(heap[0]);
     }
-    sort_descending(heap, n);
+    key_sort_descending(heap, n);
     t->n_keys = n;
     t->threshold = heap[n - 1];
+}
+
+static uint64_t weight_of_key(const struct truncation *t, uint64_t key)
+{
+    const float logit = key_logit(key);
+    uint32_t steps;
+
+    steps_of(t, &logit, 1, &steps);
+    return weight(t, steps);
 }
 
 /* The shortest prefix of sorted keys whose weight, with `before`, reaches the target. */
@@ -284,7 +305,7 @@ static uint64_t reach(const struct truncation *t, const uint64_t *keys, size_t n
                       uint64_t before, double target)
 {
     for (size_t i = 0; i < n; i++) {
-        before += weight(t, steps_to(t, t->logits[key_id(keys[i])]));
+        before += weight_of_key(t, keys[i]);
         if ((double)before >= target)
             return keys[i];
     }
@@ -292,7 +313,7 @@ static uint64_t reach(const struct truncation *t, const uint64_t *keys, size_t n
 }
 
 /* The logit that is so many steps below the largest, about. */
-static double logit_at(const struct truncation *t, uint64_t steps)
+static double logit_at(const struct truncation *t, uint32_t steps)
 {
     return (double)t->largest -
            (double)steps * (LN2 / (1 << STEP_BITS)) / t->inverse_temperature;
@@ -301,17 +322,22 @@ static double logit_at(const struct truncation *t, uint64_t steps)
 /* Tokens of one bucket to keys, sorted; returns how many. */
 static size_t collect_bucket(const struct truncation *t, uint32_t wanted)
 {
-    const uint64_t width = 1 << (STEP_BITS - BUCKET_BITS);
+    const uint32_t width = 1 << (STEP_BITS - BUCKET_BITS);
     /* Logits outside of these bounds are not in the bucket, whatever the rounding. */
     const float least = (float)logit_at(t, (wanted + 2) * width);
     const float most = wanted > 1 ? (float)logit_at(t, (wanted - 1) * width) : t->largest;
     size_t n = 0;
 
-    for (uint32_t i = 0; (i = skip_blocks(t, i, least)) < t->n_vocab; i++)
-        if (t->logits[i] >= least && t->logits[i] <= most &&
-            bucket(steps_to(t, t->logits[i])) == wanted)
-            t->keys[n++] = key_of(t->logits[i], i);
-    sort_descending(t->keys, n);
+    for (uint32_t at = 0; (at = skip_blocks(t, at, least)) < t->n_vocab; at += HEAD_BLOCK) {
+        const float *logits = t->logits + at;
+        const uint32_t n_block = block_length(t, at);
+        uint32_t steps[HEAD_BLOCK];
+        steps_of(t, logits, n_block, steps);
+        for (uint32_t i = 0; i < n_block; i++)
+            if (bucket(steps[i]) == wanted && logits[i] >= least && logits[i] <= most)
+                t->keys[n++] = key_of(logits[i], at + i);
+    }
+    key_sort_descending(t->keys, n);
     return n;
 }
 
@@ -327,14 +353,17 @@ static void keep_top_p_of_all(struct truncation *t, float top_p)
     size_t n;
     double target;
 
-    for (uint32_t i = 0; (i = skip_blocks(t, i, least)) < t->n_vocab; i++) {
-        if (t->logits[i] >= least) {
-            const uint64_t steps = steps_to(t, t->logits[i]);
-            const uint64_t w = weight(t, steps);
-            sums[bucket(steps)] += w;
-            total += w;
-        }
+    for (uint32_t at = 0; (at = skip_blocks(t, at, least)) < t->n_vocab; at += HEAD_BLOCK) {
+        const float *logits = t->logits + at;
+        const uint32_t n_block = block_length(t, at);
+        uint32_t steps[HEAD_BLOCK];
+        steps_of(t, logits, n_block, steps);
+        for (uint32_t i = 0; i < n_block; i++)
+            if (logits[i] >= least)
+                sums[bucket(steps[i])] += weight(t, steps[i]);
     }
+    for (uint32_t i = 0; i <= N_BUCKETS; i++)
+        total += sums[i];
     target = (double)top_p * (double)total;
     while (crossing < N_BUCKETS && (double)(before + sums[crossing]) < target)
         before += sums[crossing++];
@@ -352,35 +381,22 @@ static void keep_top_p(struct truncation *t, float top_p)
         return;
     }
     for (size_t i = 0; i < t->n_keys; i++)
-        total += weight(t, steps_to(t, t->logits[key_id(t->keys[i])]));
+        total += weight_of_key(t, t->keys[i]);
     t->threshold = reach(t, t->keys, t->n_keys, 0, (double)top_p * (double)total);
 }
 
 /* Noise --------------------------------------------------------------------------------- */
 
-/*
- * Every bit of the result depends on every bit of x (a bijection: xor-shifts and odd
- * factors).
- */
-static uint64_t scramble(uint64_t x)
-{
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    return x ^ x >> 31;
-}
-
-static const uint64_t STEP = UINT64_C(0x9e3779b97f4a7c15); /* odd, bits without a pattern */
-
 /* What noise at a position has in common for all tokens. */
 static uint64_t noise_base(uint64_t noise_seed, uint32_t position)
 {
-    return scramble(noise_seed + scramble(((uint64_t)position + 1) * STEP));
+    return noise_scramble(noise_seed + noise_scramble(((uint64_t)position + 1) * NOISE_STEP));
 }
 
 /* 52 bits of the hash */
 static uint64_t noise_bits(uint64_t base, uint32_t id)
 {
-    return scramble(base + ((uint64_t)id + 1) * STEP) >> 12;
+    return noise_hash(base, id) >> 12;
 }
 
 static double to_unit(uint64_t bits)
@@ -395,7 +411,8 @@ double sampling_noise(uint64_t noise_seed, uint32_t position, int32_t id)
 
 uint64_t sampling_noise_seed(uint64_t conversation_seed, uint32_t message, uint32_t variant)
 {
-    return scramble(scramble(conversation_seed + STEP) + ((uint64_t)message << 32 | variant));
+    return noise_scramble(noise_scramble(conversation_seed + NOISE_STEP) +
+                          ((uint64_t)message << 32 | variant));
 }
 
 /* Choice -------------------------------------------------------------------------------- */
@@ -407,18 +424,25 @@ struct choice {
 };
 
 /*
- * Compare one survivor.  Most cannot win whatever their noise: with rest = 1 - u, noise is
- * below -log(rest), and rest is at least 2^(bits of its numerator - 53).
+ * Noise is below -log(rest) with rest = 1 - u, hence at most this where the numerator of rest has
+ * so many bits.
  */
-static void consider(const struct truncation *t, struct choice *choice, uint32_t id)
+static double noise_bound(int length)
+{
+    return (53 - length) * (LN2 + 1e-9);
+}
+
+/* Compare one survivor.  Most cannot win whatever their noise. */
+static void consider(const struct truncation *t, struct choice *choice, uint32_t id,
+                     float logit)
 {
     const uint64_t bits = noise_bits(choice->base, id);
     const uint64_t rest = (UINT64_C(1) << 52) - 1 - bits;
     const int length = rest ? 64 - __builtin_clzll(rest) : 0;
-    const double value = distance(t, t->logits[id]);
+    const double value = distance(t, logit);
     double score;
 
-    if (choice->id >= 0 && value + (53 - length) * (LN2 + 1e-9) < choice->score)
+    if (choice->id >= 0 && value + noise_bound(length) < choice->score)
         return;
     score = value - math_log64(-math_log64(to_unit(bits)));
     if (choice->id < 0 || score > choice->score ||
@@ -428,12 +452,35 @@ static void consider(const struct truncation *t, struct choice *choice, uint32_t
     }
 }
 
-/* The logit of a key; the inverse of key_of(). */
-static float key_logit(uint64_t key)
+/*
+ * The least hash with which the likeliest token of a block could win: below it nobody can.  A hash
+ * of 2^64 - 2^(length + 12) and more leaves a rest of at most that length.
+ */
+static uint64_t least_hash(const struct truncation *t, const struct choice *choice,
+                           uint32_t block)
 {
-    const uint32_t bits = (uint32_t)(key >> 32);
+    const double most = distance(t, t->maxima[block]);
+    int length = 52;
 
-    return math_float_of(bits & 0x80000000u ? bits & 0x7fffffffu : ~bits);
+    while (length > 0 && most + noise_bound(length) < choice->score)
+        length--;
+    return length == 52 ? 0 : -(UINT64_C(1) << (length + 12));
+}
+
+/* The survivors among the tokens of a block, which begins at id first. */
+static void consider_block(const struct truncation *t, struct choice *choice, uint32_t first)
+{
+    const uint64_t limit = least_hash(t, choice, first / HEAD_BLOCK);
+    uint64_t mask = t->sampler->kernels->noise_above(choice->base, first, limit);
+
+    if (t->n_vocab - first < HEAD_BLOCK)
+        mask &= (UINT64_C(1) << (t->n_vocab - first)) - 1;
+    for (; mask; mask &= mask - 1) {
+        const uint32_t id = first + (uint32_t)__builtin_ctzll(mask);
+        const float logit = t->logits[id];
+        if (logit > -__builtin_inff() && key_of(logit, id) >= t->threshold)
+            consider(t, choice, id, logit);
+    }
 }
 
 /* The survivor with the largest sum of logit and noise. */
@@ -442,15 +489,15 @@ static int32_t draw(const struct truncation *t, uint64_t base, int32_t best)
     struct choice choice = {base, 0, -1};
     const float least = t->threshold ? key_logit(t->threshold) : -__builtin_inff();
 
-    consider(t, &choice, (uint32_t)best); /* the likeliest first: it rules out most others */
+    consider(t, &choice, (uint32_t)best,
+             t->largest); /* the likeliest first: it rules out most others */
     if (t->n_keys > 0) {
         for (size_t i = 0; i < t->n_keys && t->keys[i] >= t->threshold; i++)
-            consider(t, &choice, key_id(t->keys[i]));
+            consider(t, &choice, key_id(t->keys[i]), key_logit(t->keys[i]));
         return choice.id;
     }
-    for (uint32_t i = 0; (i = skip_blocks(t, i, least)) < t->n_vocab; i++)
-        if (t->logits[i] > -__builtin_inff() && key_of(t->logits[i], i) >= t->threshold)
-            consider(t, &choice, i);
+    for (uint32_t at = 0; (at = skip_blocks(t, at, least)) < t->n_vocab; at += HEAD_BLOCK)
+        consider_block(t, &choice, at);
     return choice.id;
 }
 
@@ -470,26 +517,70 @@ static void keep_min_p(struct truncation *t, float min_p)
         t->threshold = threshold;
 }
 
+/* Of the tokens that can be chosen, the likeliest is the first. */
+static int32_t choose(struct truncation *t, const struct sampling *sampling, int32_t best,
+                      float most, uint64_t noise_seed, uint32_t position)
+{
+    if (best < 0 || sampling->temperature <= 0 || most == __builtin_inff())
+        return best;
+    t->largest = most;
+    t->inverse_temperature = 1.0 / (double)sampling->temperature;
+    if (t->logits && sampling->top_k > 0 && (uint32_t)sampling->top_k < t->n_vocab)
+        keep_top_k(t, (uint32_t)sampling->top_k);
+    if (sampling->top_p < 1)
+        keep_top_p(t, sampling->top_p);
+    if (sampling->min_p > 0)
+        keep_min_p(t, sampling->min_p);
+    return draw(t, noise_base(noise_seed, position), best);
+}
+
+static int32_t choose_of_all(struct sampler *sampler, const struct sampling *sampling,
+                             const float *logits, const float *maxima, uint64_t noise_seed,
+                             uint32_t position)
+{
+    struct truncation t = {.sampler = sampler,
+                           .logits = logits,
+                           .maxima = maxima,
+                           .n_vocab = sampler->n_vocab,
+                           .keys = sampler->keys};
+    const int32_t best = largest(logits, sampler->n_vocab, maxima);
+
+    return choose(&t, sampling, best, best < 0 ? 0 : logits[best], noise_seed, position);
+}
+
+static int32_t choose_of_kept(const struct sampler *sampler, const struct sampling *sampling,
+                              struct head_row *row, uint64_t noise_seed, uint32_t position)
+{
+    struct truncation t = {.sampler = sampler, .n_vocab = sampler->n_vocab, .keys = row->keys};
+
+    if (row->n_keys == 0)
+        return -1;
+    t.n_keys = row->n_keys;
+    if (row->strategy == HEAD_TOP_K && t.n_keys > (uint32_t)sampling->top_k)
+        t.n_keys = (uint32_t)sampling->top_k; /* more were asked for, by another reader */
+    return choose(&t, sampling, (int32_t)key_id(row->keys[0]), key_logit(row->keys[0]),
+                  noise_seed, position);
+}
+
+int32_t sampler_choose_row(struct sampler *sampler, const struct sampling *sampling,
+                           struct head_row *row, uint64_t noise_seed, uint32_t position)
+{
+    if (row->strategy != HEAD_FULL)
+        return choose_of_kept(sampler, sampling, row, noise_seed, position);
+    if (!row->maxima)
+        sampler->kernels->block_maxima(row->logits, sampler->n_vocab, sampler->maxima);
+    return choose_of_all(sampler, sampling, row->logits,
+                         row->maxima ? row->maxima : sampler->maxima, noise_seed, position);
+}
+
 int32_t sampler_choose(struct sampler *sampler, const struct sampling *sampling, float *logits,
                        uint64_t noise_seed, uint32_t position)
 {
-    struct truncation t = {.logits = logits,
-                           .sampler = sampler,
-                           .n_vocab = sampler->n_vocab,
-                           .keys = sampler->keys};
-    int32_t best;
-
-    penalise(sampler, sampling, logits);
-    best = largest(logits, sampler->n_vocab, sampler->maxima);
-    if (best < 0 || sampling->temperature <= 0 || logits[best] == __builtin_inff())
-        return best;
-    t.largest = logits[best];
-    t.inverse_temperature = 1.0 / (double)sampling->temperature;
-    if (sampling->top_k > 0 && (uint32_t)sampling->top_k < sampler->n_vocab)
-        keep_top_k(&t, (uint32_t)sampling->top_k);
-    if (sampling->top_p < 1)
-        keep_top_p(&t, sampling->top_p);
-    if (sampling->min_p > 0)
-        keep_min_p(&t, sampling->min_p);
-    return draw(&t, noise_base(noise_seed, position), best);
+    if (has_penalties(sampling)) {
+        set_penalties(sampler, sampling);
+        for (uint32_t i = 0; i < sampler->n_seen; i++)
+            penalise(sampler, sampler->counts[sampler->seen[i]], &logits[sampler->seen[i]]);
+    }
+    sampler->kernels->block_maxima(logits, sampler->n_vocab, sampler->maxima);
+    return choose_of_all(sampler, sampling, logits, sampler->maxima, noise_seed, position);
 }

@@ -14,26 +14,31 @@
 #include <stdint.h>
 
 #include "engine/error.h"
+#include "engine/model/head.h"
 
 struct decode_target {
     void *context;
     uint32_t n_vocab;
+    const struct kernels *kernels; /* of samplers; NULL: the definition */
     uint32_t (*position)(void *context);
     uint32_t (*room)(void *context); /* positions that are left */
     const int32_t *(*tokens)(void *context);
     bool (*is_stop)(void *context, int32_t id);
     /*
-     * Consume tokens for good.  logits: of the last, [n_vocab]; NULL: not wanted.  Of several
-     * tokens some may have been consumed when it fails or is cancelled (cancel may be NULL).
+     * Consume tokens for good.  row: what is wanted of the logits of the last; NULL: nothing.  Of
+     * several tokens some may have been consumed when it fails or is cancelled (cancel may be
+     * NULL).
      */
     enum status (*consume)(void *context, const int32_t *tokens, uint32_t n_tokens,
-                           float *logits, const atomic_bool *cancel, struct error *error);
+                           struct head_row *row, const atomic_bool *cancel,
+                           struct error *error);
     /*
-     * The logits of every row [n_tokens][n_vocab]; nothing is committed, also when it fails.
+     * What rows [n_tokens] want of the logits of each; nothing is committed, also when it fails.
      * CANCELLED: the flag was set.
      */
     enum status (*verify)(void *context, const int32_t *tokens, uint32_t n_tokens,
-                          float *logits, const atomic_bool *cancel, struct error *error);
+                          struct head_row *rows, const atomic_bool *cancel,
+                          struct error *error);
     /* Commit the first n_tokens (at least 1) of the last verify. */
     enum status (*accept)(void *context, uint32_t n_tokens, struct error *error);
     /*

@@ -30,17 +30,17 @@ static bool is_stop(void *context, int32_t id)
 }
 
 static enum status consume(void *context, const int32_t *tokens, uint32_t n_tokens,
-                           float *logits, const atomic_bool *cancel, struct error *error)
+                           struct head_row *row, const atomic_bool *cancel, struct error *error)
 {
     const struct session_hooks hooks = {.cancel = cancel};
 
-    return session_eval(context, tokens, n_tokens, logits ? 1 : 0, logits, &hooks, error);
+    return session_eval_rows(context, tokens, n_tokens, row ? 1 : 0, row, &hooks, error);
 }
 
 static enum status verify(void *context, const int32_t *tokens, uint32_t n_tokens,
-                          float *logits, const atomic_bool *cancel, struct error *error)
+                          struct head_row *rows, const atomic_bool *cancel, struct error *error)
 {
-    return session_verify(context, tokens, n_tokens, logits, cancel, error);
+    return session_verify_rows(context, tokens, n_tokens, rows, cancel, error);
 }
 
 static enum status accept(void *context, uint32_t n_tokens, struct error *error)
@@ -74,6 +74,7 @@ struct decode_target session_target(struct session *session)
 {
     return (struct decode_target){
         .context = session,
+        .kernels = model_kernels(session->model),
         .n_vocab = model_hyperparameters(session->model)->n_vocab,
         .position = position,
         .room = room,

@@ -12,16 +12,22 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static void fill_tables(void)
 {
     reference_kernels(&tables[KERNEL_LEVEL_REFERENCE]);
+    logits_kernels(&tables[KERNEL_LEVEL_REFERENCE]);
     for (int level = KERNEL_LEVEL_GENERIC; level < KERNEL_LEVEL_COUNT; level++) {
         generic_kernels(&tables[level]);
+        logits_kernels(&tables[level]);
         tables[level].level = (enum kernel_level)level;
     }
 #if defined(__x86_64__)
     /* Even what fills a table is compiled for the level: a processor without it cannot run it. */
-    if (kernel_level_supported(KERNEL_LEVEL_AVX2))
+    if (kernel_level_supported(KERNEL_LEVEL_AVX2)) {
         avx2_kernels(&tables[KERNEL_LEVEL_AVX2]);
-    if (kernel_level_supported(KERNEL_LEVEL_AVX512))
+        logits_avx2_kernels(&tables[KERNEL_LEVEL_AVX2]);
+    }
+    if (kernel_level_supported(KERNEL_LEVEL_AVX512)) {
         avx512_kernels(&tables[KERNEL_LEVEL_AVX512]);
+        logits_avx512_kernels(&tables[KERNEL_LEVEL_AVX512]);
+    }
 #endif
 }
 

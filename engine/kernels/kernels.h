@@ -30,6 +30,7 @@ enum {
     GROUP_ROWS = 16,      /* output rows in a packed group */
     ATTENTION_BLOCK = 64, /* absolute positions combined at a time, see attention */
     DELTA_SLICE = 16,     /* value columns in a slice of the recurrent state */
+    LOGIT_BLOCK = 64,     /* logits whose largest is looked for together */
     KERNEL_ALIGNMENT = 64 /* bytes: packed weights, activations, states, rows of floats */
 };
 
@@ -145,6 +146,19 @@ struct kernels {
     void (*attention)(const struct attention_job *job);
     /* n values to IEEE half, round to nearest even. */
     void (*to_half)(const float *x, size_t n, uint16_t *out);
+    /*
+     * The largest of each LOGIT_BLOCK values x [n] to maxima; NaN is passed over, nothing is minus
+     * infinity, and no zero is negative.  false: a value is infinite or NaN.
+     */
+    bool (*block_maxima)(const float *x, uint32_t n, float *maxima);
+    /*
+     * out = (x - largest) * inverse_temperature * factor in double, cut to whole numbers, and most
+     * where that is not below it; [n].  x is largest at most or NaN, factor below 0, most < 2^31.
+     */
+    void (*gap_steps)(const float *x, uint32_t n, float largest, double inverse_temperature,
+                      double factor, uint32_t most, uint32_t *out);
+    /* Bit i: noise_hash(base, first + i) is at least limit; of LOGIT_BLOCK tokens (noise.h). */
+    uint64_t (*noise_above)(uint64_t base, uint32_t first, uint64_t limit);
 };
 
 /* The table of a level that kernel_level_supported(); never NULL for such a level. */

@@ -242,10 +242,11 @@ Q6_STREAM(q6_plain_2, 2, 0)
 Q6_STREAM(q6_stream_3, 3, PREFETCH_AHEAD)
 Q6_STREAM(q6_plain_3, 3, 0)
 Q6_STREAM(q6_stream_4, 4, PREFETCH_AHEAD)
+Q6_STREAM(q6_plain_4, 4, 0)
 
 enum { Q6_STREAM_TOKENS = 4 };
 static const k_stream q6_streams[] = {NULL, q6_stream_1, q6_stream_2, q6_stream_3, q6_stream_4};
-static const k_stream q6_plain[] = {NULL, q6_plain_1, q6_plain_2, q6_plain_3};
+static const k_stream q6_plain[] = {NULL, q6_plain_1, q6_plain_2, q6_plain_3, q6_plain_4};
 
 /* K-quants and IQ4_XS, unpacked to bytes in L1 --------------------------- */
 
@@ -563,6 +564,27 @@ static void k_pass(enum tensor_type type, const uint8_t *group, const uint8_t *g
     }
 }
 
+/* Up to eight tokens: half of them, and the others while the group is in a cache. */
+static void q6_matmul(const struct weight *weight, uint32_t first_group, uint32_t n_groups,
+                      const struct activation_256 *x, uint32_t n_tokens, float *out,
+                      size_t out_stride)
+{
+    const size_t group_bytes = kernels_group_bytes(weight->type, weight->n_columns);
+    const uint32_t n_blocks = weight->n_columns / 256;
+    const uint32_t first = n_tokens > Q6_STREAM_TOKENS ? (n_tokens + 1) / 2 : n_tokens;
+    const k_stream *streams = n_tokens < avx512_prefetch_from.others ? q6_plain : q6_streams;
+
+    for (uint32_t g = first_group; g < first_group + n_groups; g++) {
+        const uint8_t *group = (const uint8_t *)weight->packed + g * group_bytes;
+        const __mmask16 rows = rows_of_group(weight, g);
+        float *to = out + (size_t)g * GROUP_ROWS;
+        streams[first](group, n_blocks, x, n_tokens, to, out_stride, rows);
+        if (n_tokens > first)
+            q6_plain[n_tokens - first](group, n_blocks, x + first, n_tokens,
+                                       to + first * out_stride, out_stride, rows);
+    }
+}
+
 void kquant_matmul_avx512(const struct weight *weight, uint32_t first_group, uint32_t n_groups,
                           const struct activation_256 *x, uint32_t n_tokens, float *out,
                           size_t out_stride)
@@ -571,16 +593,16 @@ void kquant_matmul_avx512(const struct weight *weight, uint32_t first_group, uin
     const uint8_t *packed = weight->packed;
     uint32_t n_blocks = weight->n_columns / 256, end = first_group + n_groups;
 
-    k_stream multiply = NULL;
-    if (weight->type == TENSOR_Q4_K && n_tokens <= STREAM_TOKENS)
-        multiply = n_tokens < avx512_prefetch_from.q4_k ? q4_plain_1 : q4_streams[n_tokens];
-    else if (weight->type == TENSOR_Q6_K && n_tokens <= Q6_STREAM_TOKENS)
-        multiply =
-            n_tokens < avx512_prefetch_from.others ? q6_plain[n_tokens] : q6_streams[n_tokens];
-    if (multiply) {
+    if (weight->type == TENSOR_Q4_K && n_tokens <= STREAM_TOKENS) {
+        k_stream multiply =
+            n_tokens < avx512_prefetch_from.q4_k ? q4_plain_1 : q4_streams[n_tokens];
         for (uint32_t g = first_group; g < end; g++)
             multiply(packed + g * group_bytes, n_blocks, x, n_tokens,
                      out + (size_t)g * GROUP_ROWS, out_stride, rows_of_group(weight, g));
+        return;
+    }
+    if (weight->type == TENSOR_Q6_K && n_tokens <= STREAM_TOKENS) {
+        q6_matmul(weight, first_group, n_groups, x, n_tokens, out, out_stride);
         return;
     }
     float sums[MOST_TOKENS * 32] __attribute__((aligned(64)));

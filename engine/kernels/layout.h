@@ -132,6 +132,10 @@ void avx2_kernels(struct kernels *table);
 void avx2_matmul(const struct weight *weight, uint32_t first_group, uint32_t n_groups,
                  const void *x, uint32_t n_tokens, float *out, size_t out_stride);
 void avx512_kernels(struct kernels *table);
+/* The entries of logits.c, logits_avx2.c and logits_avx512.c. */
+void logits_kernels(struct kernels *table);
+void logits_avx2_kernels(struct kernels *table);
+void logits_avx512_kernels(struct kernels *table);
 void avx512_matmul(const struct weight *weight, uint32_t first_group, uint32_t n_groups,
                    const void *x, uint32_t n_tokens, float *out, size_t out_stride);
 #endif

@@ -69,17 +69,6 @@ enum status pass_outcome(struct pass *pass, struct error *error)
     return STATUS_OK;
 }
 
-void project_logits(struct pass *pass, const struct weight *head, const float *normed,
-                    uint32_t n_logits, float *logits)
-{
-    const struct projection projection = {head, logits, head->n_rows};
-
-    if (n_logits > 0)
-        project(pass, PROFILE_HEAD,
-                &(struct input_rows){normed, pass->parameters->n_embd, n_logits, NULL, NULL},
-                &projection, 1, PROJECTION_CHECK);
-}
-
 void pass_begin(struct pass *pass, uint32_t layer, uint32_t angle_offset)
 {
     const struct angles_job job = {angle_offset};
@@ -92,12 +81,12 @@ void pass_begin(struct pass *pass, uint32_t layer, uint32_t angle_offset)
     pass_run(pass, PROFILE_EMBEDDING, pass->n_tokens, angles_part, &job);
 }
 
-/* logits of the last n_logits rows; [n_logits][n_vocab] */
-static void output_head(struct pass *pass, uint32_t n_logits, float *logits)
+/* What the last n_rows rows are wanted for. */
+static void output_head(struct pass *pass, uint32_t n_rows, struct head_row *rows)
 {
     const struct weights *weights = pass->weights;
     const uint32_t d = pass->parameters->n_embd;
-    const uint32_t n_others = pass->n_tokens - n_logits;
+    const uint32_t n_others = pass->n_tokens - n_rows;
     const float *hidden = pass->scratch->hidden;
     float *others = pass->kept ? pass->kept : pass->scratch->normed;
     float *normed = pass->kept ? others + (size_t)n_others * d : others;
@@ -108,13 +97,13 @@ static void output_head(struct pass *pass, uint32_t n_logits, float *logits)
      * and V.
      */
     norm_rows(pass, hidden, d, weights->output_norm, 0, n_others, others, d);
-    norm_rows(pass, hidden, d, weights->output_norm, n_others, n_logits, normed, d);
-    pass_trace(pass, "output_norm", normed, d, n_logits, d);
-    project_logits(pass, &weights->output, normed, n_logits, logits);
+    norm_rows(pass, hidden, d, weights->output_norm, n_others, n_rows, normed, d);
+    pass_trace(pass, "output_norm", normed, d, n_rows, d);
+    head_project(pass, &weights->output, normed, n_rows, rows);
 }
 
-enum status forward(struct pass *pass, const int32_t *tokens, uint32_t n_logits, float *logits,
-                    struct error *error)
+enum status forward(struct pass *pass, const int32_t *tokens, uint32_t n_rows,
+                    struct head_row *rows, struct error *error)
 {
     const struct hyperparameters *p = pass->parameters;
     struct scratch *scratch = pass->scratch;
@@ -133,7 +122,7 @@ enum status forward(struct pass *pass, const int32_t *tokens, uint32_t n_logits,
         ffn_layer(pass, weights);
         pass_trace(pass, "layer_out", scratch->hidden, p->n_embd, pass->n_tokens, p->n_embd);
     }
-    output_head(pass, n_logits, logits);
+    output_head(pass, n_rows, rows);
     if (pass->profile) {
         pass->profile->passes++;
         pass->profile->rows += pass->n_tokens;

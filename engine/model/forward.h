@@ -7,7 +7,7 @@
  *     hidden = embedding of the tokens
  *     for each layer:  hidden += mixer(norm(hidden))      attention.c or deltanet.c
  *                      hidden += ffn(norm(hidden))        ffn.c
- *     logits = output norm(hidden)                        for the wanted rows alone
+ *     logits = output norm(hidden)                        head.c, for the wanted rows alone
  *
  * Every stage is one parallel section whose parts write disjoint rows, heads or columns, and no
  * sum crosses a part: the bytes do not depend on threads.  No row looks at another but through
@@ -30,6 +30,7 @@
 
 #include "engine/error.h"
 #include "engine/kernels/kernels.h"
+#include "engine/model/head.h"
 #include "engine/model/hyperparameters.h"
 #include "engine/model/weights.h"
 #include "engine/profile.h"
@@ -72,7 +73,9 @@ struct scratch {
     struct {
         float *gate, *up; /* [t][n_ff] */
     } ffn;
-    void *memory; /* owns */
+    struct head_row *rows;      /* [t], for callers that want plain logits */
+    struct head_progress *head; /* its locks live as long as the scratch */
+    void *memory;               /* owns */
     size_t n_bytes;
 };
 
@@ -112,12 +115,12 @@ struct pass {
 };
 
 /*
- * All layers for pass->n_tokens tokens, then the logits of the last n_logits rows to logits
- * [n_logits][n_vocab].  Writes K and V rows and what each recurrence says; commits nothing.
+ * All layers for pass->n_tokens tokens, then what rows [n_rows] ask for of the logits of the
+ * last n_rows tokens.  Writes K and V rows and what each recurrence says; commits nothing.
  * Errors: CANCELLED, FAILED (not finite: layer and position named).
  */
-enum status forward(struct pass *pass, const int32_t *tokens, uint32_t n_logits, float *logits,
-                    struct error *error);
+enum status forward(struct pass *pass, const int32_t *tokens, uint32_t n_rows,
+                    struct head_row *rows, struct error *error);
 
 /* Rows of each sequence; whose row t is; and its position. */
 static inline uint32_t pass_rows_each(const struct pass *pass)
@@ -148,9 +151,6 @@ void ffn_layer(struct pass *pass, const struct layer_weights *weights);
 void pass_begin(struct pass *pass, uint32_t layer, uint32_t angle_offset);
 /* OK, CANCELLED, or FAILED for a row that is not finite. */
 enum status pass_outcome(struct pass *pass, struct error *error);
-/* logits [n_logits][n_vocab] of normed rows [n_logits][n_embd] */
-void project_logits(struct pass *pass, const struct weight *head, const float *normed,
-                    uint32_t n_logits, float *logits);
 
 /* Rows of the embedding table, decoded; row t of the pass to out + t * stride. */
 void embed_rows(struct pass *pass, const struct weight *embedding, const int32_t *tokens,
@@ -180,8 +180,7 @@ struct projection {
 enum projection_then {
     PROJECTION_STORE,
     PROJECTION_ADD_HIDDEN, /* hidden += out */
-    PROJECTION_GATED,      /* of two projections: out of the first = silu(first) * second */
-    PROJECTION_CHECK       /* find rows that are not finite */
+    PROJECTION_GATED       /* of two projections: out of the first = silu(first) * second */
 };
 
 /*
@@ -192,6 +191,15 @@ enum projection_then {
 void project(struct pass *pass, enum profile_stage stage, const struct input_rows *input,
              const struct projection *projections, uint32_t n_projections,
              enum projection_then then);
+
+/*
+ * Rows x [n_rows][n_columns], of stride x_stride, to the scratch's activation buffer of a form;
+ * a section.
+ */
+void quantize_rows(struct pass *pass, enum activation_form form, const float *x,
+                   size_t x_stride, uint32_t n_columns, uint32_t n_rows);
+/* A row of the pass holds an infinity or a NaN: remember the lowest one. */
+void pass_bad_row(struct pass *pass, uint32_t row);
 
 /* Items first .. first + count - 1 of a section. */
 typedef void (*pass_job)(struct pass *pass, const void *context, uint32_t first,

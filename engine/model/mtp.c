@@ -27,8 +27,8 @@ static void join_inputs(struct pass *pass, const struct mtp_weights *weights,
 }
 
 enum status mtp_forward(struct pass *pass, uint32_t block, const int32_t *tokens,
-                        const float *hidden, float *out_hidden, uint32_t n_logits,
-                        float *logits, struct error *error)
+                        const float *hidden, float *out_hidden, uint32_t n_rows,
+                        struct head_row *rows, struct error *error)
 {
     const struct mtp_weights *weights = &pass->weights->mtp[block];
     const uint32_t d = pass->parameters->n_embd, n_tokens = pass->n_tokens;
@@ -41,8 +41,7 @@ enum status mtp_forward(struct pass *pass, uint32_t block, const int32_t *tokens
     norm_rows(pass, pass->scratch->hidden, d, weights->output_norm, 0, n_tokens, normed, d);
     if (out_hidden && !pass->stopped)
         memcpy(out_hidden, normed, (size_t)n_tokens * d * sizeof *normed);
-    project_logits(pass, weights->output, normed + (size_t)(n_tokens - n_logits) * d, n_logits,
-                   logits);
+    head_project(pass, weights->output, normed + (size_t)(n_tokens - n_rows) * d, n_rows, rows);
     return pass_outcome(pass, error);
 }
 

@@ -13,12 +13,12 @@
 /*
  * pass->n_tokens pairs behind the ones consumed (their first position is state->n_mtp_rows).
  * hidden: [n_tokens][n_embd].  out_hidden: NULL, or [n_tokens][n_embd], the block's own hidden
- * rows, which take the trunk's place where it drafts further.  logits: [n_logits][n_vocab] of
- * the last rows.  Commits nothing.  Errors as forward().
+ * rows, which take the trunk's place where it drafts further.  rows [n_rows]: what is wanted of
+ * the logits of the last ones.  Commits nothing.  Errors as forward().
  */
 enum status mtp_forward(struct pass *pass, uint32_t block, const int32_t *tokens,
-                        const float *hidden, float *out_hidden, uint32_t n_logits,
-                        float *logits, struct error *error);
+                        const float *hidden, float *out_hidden, uint32_t n_rows,
+                        struct head_row *rows, struct error *error);
 /* K and V of pass->n_tokens pairs, as mtp_forward() leaves them, and nothing else. */
 enum status mtp_fill(struct pass *pass, uint32_t block, const int32_t *tokens,
                      const float *hidden, struct error *error);

@@ -99,20 +99,24 @@ void pass_trace(struct pass *pass, const char *stage, const float *rows, size_t 
                           n_columns);
 }
 
-/* Remember the lowest row that holds an infinity or a NaN. */
+void pass_bad_row(struct pass *pass, uint32_t row)
+{
+    uint32_t lowest = atomic_load(&pass->bad_row);
+
+    while (row < lowest && !atomic_compare_exchange_weak(&pass->bad_row, &lowest, row))
+        continue;
+}
+
 static void check_row(struct pass *pass, uint32_t row, const float *x, uint32_t n)
 {
-    uint32_t bad = 0, lowest, bits;
+    uint32_t bad = 0, bits;
 
     for (uint32_t i = 0; i < n; i++) {
         memcpy(&bits, &x[i], sizeof bits);
         bad |= (bits & 0x7f800000u) == 0x7f800000u;
     }
-    if (!bad)
-        return;
-    lowest = atomic_load(&pass->bad_row);
-    while (row < lowest && !atomic_compare_exchange_weak(&pass->bad_row, &lowest, row))
-        continue;
+    if (bad)
+        pass_bad_row(pass, row);
 }
 
 /* Norms --------------------------------------------------------------------------------- */
@@ -179,6 +183,16 @@ static void prepare_part(struct pass *pass, const void *context, uint32_t first,
     }
 }
 
+void quantize_rows(struct pass *pass, enum activation_form form, const float *x,
+                   size_t x_stride, uint32_t n_columns, uint32_t n_rows)
+{
+    struct preparing preparing = {.input = {x, x_stride, n_rows, NULL, NULL},
+                                  .n_columns = n_columns};
+
+    preparing.wanted[form] = true;
+    pass_run(pass, PROFILE_NORM, n_rows, prepare_part, &preparing);
+}
+
 struct projection_job {
     const struct projection *projections;
     uint32_t n_projections;
@@ -205,8 +219,6 @@ static void follow(struct pass *pass, const struct projection_job *job, uint32_t
                          out, count);
         else if (job->then == PROJECTION_GATED)
             kernels->silu_multiply(out, b->out + t * b->out_stride + first, count, out);
-        else if (job->then == PROJECTION_CHECK)
-            check_row(pass, pass->n_tokens - job->n_rows + t, out, count);
     }
 }
 

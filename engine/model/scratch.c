@@ -100,6 +100,8 @@ static void place_all(struct scratch *out, struct layout *layout,
     for (int form = 0; form < ACTIVATION_FORM_COUNT; form++)
         out->activation[form] =
             place(layout, activation_bytes(weights, level, form, out->max_tokens), 1);
+    out->rows = place(layout, t, sizeof *out->rows);
+    out->head = place(layout, 1, sizeof *out->head);
     place_groups(out, layout, p);
 }
 
@@ -120,11 +122,14 @@ enum status scratch_init(struct scratch *out, const struct hyperparameters *para
         return error_set(error, STATUS_NO_MEMORY, "no memory for passes of %u tokens",
                          max_tokens);
     }
-    madvise(memory, layout.offset, MADV_HUGEPAGE); /* a tile of outputs has rows on many pages */
+    madvise(memory, layout.offset,
+            MADV_HUGEPAGE); /* a tile of outputs has rows on many pages */
     out->memory = memory;
     out->n_bytes = layout.offset;
     layout = (struct layout){memory, 0};
     place_all(out, &layout, parameters, weights, level);
+    for (int i = 0; i < HEAD_LOCKS; i++)
+        pthread_mutex_init(&out->head->locks[i], NULL);
     rope_frequencies(parameters->n_rotary, (double)parameters->rope_base,
                      (double)parameters->rope_factor, out->frequencies);
     return STATUS_OK;
@@ -132,7 +137,10 @@ enum status scratch_init(struct scratch *out, const struct hyperparameters *para
 
 void scratch_release(struct scratch *scratch)
 {
-    if (scratch->memory)
+    if (scratch->memory) {
+        for (int i = 0; i < HEAD_LOCKS; i++)
+            pthread_mutex_destroy(&scratch->head->locks[i]);
         munmap(scratch->memory, scratch->n_bytes);
+    }
     memset(scratch, 0, sizeof *scratch);
 }

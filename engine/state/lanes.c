@@ -6,6 +6,7 @@
  */
 #include "engine/lanes.h"
 
+#include "engine/model/model_internal.h"
 #include "engine/state/session_internal.h"
 
 #include <string.h>
@@ -61,8 +62,9 @@ static void commit_lane(const struct pass *pass, uint32_t i, struct session *ses
     state_accept(&session->state, 1);
 }
 
-enum status lanes_step(struct session *const *sessions, uint32_t n_lanes, const int32_t *tokens,
-                       float *logits, const atomic_bool *cancel, struct error *error)
+enum status lanes_step_rows(struct session *const *sessions, uint32_t n_lanes,
+                            const int32_t *tokens, struct head_row *rows,
+                            const atomic_bool *cancel, struct error *error)
 {
     enum status status = check_lanes(sessions, n_lanes, tokens, error);
     float *kept[LANES_MAX];
@@ -77,8 +79,19 @@ enum status lanes_step(struct session *const *sessions, uint32_t n_lanes, const 
     for (uint32_t i = 0; i < n_lanes && status == STATUS_OK; i++)
         status = add_lane(&pass, i, sessions[i], &kept[i], error);
     if (status == STATUS_OK)
-        status = forward(&pass, tokens, logits ? n_lanes : 0, logits, error);
+        status = forward(&pass, tokens, rows ? n_lanes : 0, rows, error);
     for (uint32_t i = 0; i < n_lanes && status == STATUS_OK; i++)
         commit_lane(&pass, i, sessions[i], tokens[i], kept[i]);
     return status;
+}
+
+enum status lanes_step(struct session *const *sessions, uint32_t n_lanes, const int32_t *tokens,
+                       float *logits, const atomic_bool *cancel, struct error *error)
+{
+    struct head_row rows[LANES_MAX];
+
+    if (logits && n_lanes > 0 && n_lanes <= LANES_MAX)
+        head_ask_full(rows, n_lanes, logits,
+                      model_hyperparameters(sessions[0]->model)->n_vocab);
+    return lanes_step_rows(sessions, n_lanes, tokens, logits ? rows : NULL, cancel, error);
 }

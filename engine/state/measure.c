@@ -3,18 +3,20 @@
  */
 #include "engine/measure.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "engine/file/checked.h"
 #include "engine/model/hyperparameters.h"
-#include "engine/model/model_internal.h"
 #include "engine/profile.h"
 #include "engine/run/run_clock.h"
 #include "engine/state/session_internal.h"
 #include "engine/state/verify.h"
 
 _Static_assert((int)MEASURE_ROWS_MAX == (int)VERIFY_ROWS_MAX, "all rows of a pass");
+
+enum {
+    HEAD_STEPS = 2, /* of both kinds */
+    HEAD_BEST = 20  /* of a row that asks for the best ones */
+};
 
 /* A token for each row of a pass. */
 static void make_tokens(const struct session *session, int32_t tokens[MEASURE_ROWS_MAX])
@@ -23,6 +25,16 @@ static void make_tokens(const struct session *session, int32_t tokens[MEASURE_RO
 
     for (uint32_t i = 0; i < MEASURE_ROWS_MAX; i++)
         tokens[i] = (int32_t)((i * 104729u + 5) % n_vocab);
+}
+
+/* What greedy decoding asks for. */
+static void ask(struct head_row *rows, uint32_t n_rows)
+{
+    for (uint32_t i = 0; i < n_rows; i++) {
+        rows[i].strategy = HEAD_ARG_MAX;
+        rows[i].n_best = 1;
+        rows[i].adjust = NULL;
+    }
 }
 
 /* Seconds since *from, which becomes now. */
@@ -37,7 +49,8 @@ static double lap(int64_t *from)
 
 static enum status step(struct session *session, int32_t token, struct error *error)
 {
-    return session_eval(session, &token, 1, 1, session->logits, NULL, error);
+    ask(session->head.rows, 1);
+    return session_eval_rows(session, &token, 1, 1, session->head.rows, NULL, error);
 }
 
 /* The state of `start`, in the caches as far as they hold it. */
@@ -57,21 +70,23 @@ enum status measure_verify(struct session *session, const struct snapshot *start
 {
     const uint32_t n_vocab = model_info(session->model)->n_vocab;
     int32_t tokens[MEASURE_ROWS_MAX];
+    struct head_rows head;
     int64_t time;
 
     if (n_rows < 1 || n_rows > MEASURE_ROWS_MAX || n_accepted > n_rows)
         return error_set(error, STATUS_USAGE, "%u of %u rows", n_accepted, n_rows);
-    float *logits = checked_allocate(n_rows, (size_t)n_vocab * sizeof *logits);
-    if (!logits)
-        return error_set(error, STATUS_NO_MEMORY, "no memory for %u rows of logits", n_rows);
+    enum status status = head_rows_init(&head, n_rows, n_vocab, error);
+    if (status != STATUS_OK)
+        return status;
+    ask(head.rows, n_rows);
     make_tokens(session, tokens);
-    enum status status = begin(session, start, tokens[0], error);
+    status = begin(session, start, tokens[0], error);
     time = run_clock_now();
     if (status == STATUS_OK)
         status = step(session, tokens[0], error);
     out->step = lap(&time);
     if (status == STATUS_OK)
-        status = session_verify(session, tokens, n_rows, logits, NULL, error);
+        status = session_verify_rows(session, tokens, n_rows, head.rows, NULL, error);
     out->verify = lap(&time);
     if (status == STATUS_OK)
         status = session_accept(session, n_accepted, error);
@@ -79,7 +94,7 @@ enum status measure_verify(struct session *session, const struct snapshot *start
     if (status == STATUS_OK)
         status = step(session, tokens[0], error);
     out->next = lap(&time);
-    free(logits);
+    head_rows_release(&head);
     return status;
 }
 
@@ -88,20 +103,48 @@ enum status measure_verify_profile(struct session *session, const struct snapsho
                                    struct error *error)
 {
     int32_t tokens[MEASURE_ROWS_MAX];
-    float *logits;
+    struct head_rows head;
 
     if (n_rows < 1 || n_rows > MEASURE_ROWS_MAX)
         return error_set(error, STATUS_USAGE, "%u rows", n_rows);
-    logits = checked_allocate(n_rows, model_info(session->model)->n_vocab * sizeof *logits);
-    if (!logits)
-        return error_set(error, STATUS_NO_MEMORY, "no memory for %u rows of logits", n_rows);
+    enum status status =
+        head_rows_init(&head, n_rows, model_info(session->model)->n_vocab, error);
+    if (status != STATUS_OK)
+        return status;
+    ask(head.rows, n_rows);
     make_tokens(session, tokens);
-    enum status status = begin(session, start, tokens[0], error);
+    status = begin(session, start, tokens[0], error);
     session_set_profile(session, profile);
     if (status == STATUS_OK)
-        status = session_verify(session, tokens, n_rows, logits, NULL, error);
+        status = session_verify_rows(session, tokens, n_rows, head.rows, NULL, error);
     session_set_profile(session, NULL);
-    free(logits);
+    head_rows_release(&head);
+    return status;
+}
+
+enum status measure_head(struct session *session, const struct snapshot *start,
+                         enum head_strategy strategy, struct measured_head *out,
+                         struct error *error)
+{
+    struct head_row *row = session->head.rows;
+    int32_t tokens[MEASURE_ROWS_MAX];
+    enum status status;
+
+    *out = (struct measured_head){0};
+    make_tokens(session, tokens);
+    status = begin(session, start, tokens[0], error);
+    for (int i = 0; i < HEAD_STEPS && status == STATUS_OK; i++) {
+        int64_t time = run_clock_now();
+
+        status = session_eval(session, &tokens[i], 1, 0, NULL, NULL, error);
+        out->without += lap(&time) / HEAD_STEPS;
+        ask(row, 1);
+        row->strategy = strategy;
+        row->n_best = strategy == HEAD_TOP_K ? HEAD_BEST : 1;
+        if (status == STATUS_OK)
+            status = session_eval_rows(session, &tokens[i], 1, 1, row, NULL, error);
+        out->with += lap(&time) / HEAD_STEPS;
+    }
     return status;
 }
 
@@ -196,13 +239,17 @@ double measure_sampler(struct session *session, const struct sampling *sampling,
                        uint32_t n_choices)
 {
     struct sampler *sampler = &session->sampler;
-    const uint32_t position = session->state.position;
-    int64_t time = run_clock_now();
+    struct head_row *row = session->head.rows;
+    double seconds = 0;
 
     sampler_begin(sampler);
     for (uint32_t i = 0; i < n_choices; i++) {
         logits[i % sampler->n_vocab] += 0.001f;
-        sampler_choose(sampler, sampling, logits, i, position + i);
+        sampler_ask(sampler, sampling, NULL, 0, row);
+        head_take(sampler->kernels, row, logits, sampler->n_vocab);
+        int64_t time = run_clock_now();
+        sampler_choose_row(sampler, sampling, row, i, session->state.position + i);
+        seconds += lap(&time);
     }
-    return lap(&time) / (n_choices > 0 ? n_choices : 1);
+    return seconds / (n_choices > 0 ? n_choices : 1);
 }

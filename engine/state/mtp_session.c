@@ -103,13 +103,13 @@ enum status session_make_room(struct session *session, struct pass *pass, struct
 }
 
 enum status session_forward(struct session *session, struct pass *pass, const int32_t *tokens,
-                            uint32_t n_logits, float *logits, struct error *error)
+                            uint32_t n_rows, struct head_row *rows, struct error *error)
 {
     struct hidden_rows *hidden = &session->state.hidden;
     enum status status = session_make_room(session, pass, error);
 
     if (status == STATUS_OK)
-        status = forward(pass, tokens, n_logits, logits, error);
+        status = forward(pass, tokens, n_rows, rows, error);
     if (status == STATUS_OK && hidden->rows)
         hidden->n += pass->n_tokens;
     return status;
@@ -170,11 +170,11 @@ static const float *find_hidden(const struct session *session, struct error *err
     return row;
 }
 
-enum status session_mtp_step(struct session *session, int32_t token, const float *hidden,
-                             float *logits, struct error *error)
+enum status session_mtp_step_row(struct session *session, int32_t token, const float *hidden,
+                                 struct head_row *row, struct error *error)
 {
     struct state *state = &session->state;
-    const uint32_t row = state->n_mtp_rows + state->hidden.n_drafted;
+    const uint32_t pair = state->n_mtp_rows + state->hidden.n_drafted;
     const float *found;
     struct pass pass;
     enum status status;
@@ -186,13 +186,21 @@ enum status session_mtp_step(struct session *session, int32_t token, const float
     found = find_hidden(session, error);
     if (!found)
         return STATUS_USAGE;
-    if (row + 1 >= state->n_context)
+    if (pair + 1 >= state->n_context)
         return error_set(error, STATUS_CONTEXT_FULL, "no room for a further draft");
     pass = session_pass(session, 1, NULL);
-    pass.sequences[0].first_position = row;
+    pass.sequences[0].first_position = pair;
     status = mtp_forward(&pass, 0, &token, hidden ? hidden : found, state->hidden.drafted, 1,
-                         logits, error);
+                         row, error);
     if (status == STATUS_OK)
         state->hidden.n_drafted++;
     return status;
+}
+
+enum status session_mtp_step(struct session *session, int32_t token, const float *hidden,
+                             float *logits, struct error *error)
+{
+    struct head_row row = {.strategy = HEAD_FULL, .logits = logits};
+
+    return session_mtp_step_row(session, token, hidden, &row, error);
 }

@@ -70,9 +70,7 @@ enum status session_new(struct session **out, const struct model *model,
         return error_set(error, STATUS_NO_MEMORY, "no memory for a session");
     session->model = model;
     session->chunk = chosen.chunk;
-    session->logits = checked_allocate(p->n_vocab, sizeof *session->logits);
-    status = session->logits ? STATUS_OK
-                             : error_set(error, STATUS_NO_MEMORY, "no memory for a session");
+    status = head_rows_init(&session->head, 1, p->n_vocab, error);
     session->borrows_pool = chosen.workers_of != NULL;
     if (session->borrows_pool)
         session->pool = chosen.workers_of->pool;
@@ -87,6 +85,8 @@ enum status session_new(struct session **out, const struct model *model,
                               larger(chosen.chunk, VERIFY_ROWS_MAX), error);
     if (status == STATUS_OK)
         status = sampler_init(&session->sampler, p->n_vocab, error);
+    if (status == STATUS_OK)
+        session->sampler.kernels = kernels;
     if (status == STATUS_OK && p->n_mtp > 0) /* a policy may want the block at any time */
         status = session_keep_hidden(session, true, error);
     *out = session;
@@ -104,7 +104,7 @@ void session_free(struct session **session)
     state_release(&(*session)->state);
     scratch_release(&(*session)->scratch);
     sampler_release(&(*session)->sampler);
-    free((*session)->logits);
+    head_rows_release(&(*session)->head);
     free(*session);
     *session = NULL;
 }
@@ -178,7 +178,7 @@ enum status session_check_tokens(const struct session *session, const int32_t *t
 
 /* One chunk, committed at its end. */
 static enum status eval_chunk(struct session *session, const int32_t *tokens, uint32_t n_tokens,
-                              uint32_t n_logits, float *logits, const atomic_bool *cancel,
+                              uint32_t n_rows, struct head_row *rows, const atomic_bool *cancel,
                               struct error *error)
 {
     struct pass pass;
@@ -192,7 +192,7 @@ static enum status eval_chunk(struct session *session, const int32_t *tokens, ui
     in_place = recurrence_in_place(&pass.sequences[0].recurrence);
     if (in_place)
         pass.cancel = NULL; /* it cannot be taken back */
-    status = session_forward(session, &pass, tokens, n_logits, logits, error);
+    status = session_forward(session, &pass, tokens, n_rows, rows, error);
     if (status == STATUS_OK)
         state_commit(&session->state, tokens, n_tokens, &pass.sequences[0].recurrence);
     else if (in_place)
@@ -200,30 +200,49 @@ static enum status eval_chunk(struct session *session, const int32_t *tokens, ui
     return status;
 }
 
-enum status session_eval(struct session *session, const int32_t *tokens, size_t n_tokens,
-                         size_t n_logits, float *logits, const struct session_hooks *hooks,
-                         struct error *error)
+/* In chunks.  Of the last n_wanted tokens: what rows ask for, or the logits, if rows is NULL. */
+static enum status eval(struct session *session, const int32_t *tokens, size_t n_tokens,
+                        size_t n_wanted, struct head_row *rows, float *logits,
+                        const struct session_hooks *hooks, struct error *error)
 {
-    const size_t n_vocab = model_hyperparameters(session->model)->n_vocab;
-    const size_t first_wanted = n_tokens - n_logits;
+    const uint32_t n_vocab = model_hyperparameters(session->model)->n_vocab;
+    const size_t first_wanted = n_tokens - n_wanted;
     enum status status = session_check_tokens(session, tokens, n_tokens, error);
 
-    if (n_logits > n_tokens)
-        return error_set(error, STATUS_USAGE, "logits of %zu of %zu tokens", n_logits,
+    if (n_wanted > n_tokens)
+        return error_set(error, STATUS_USAGE, "logits of %zu of %zu tokens", n_wanted,
                          n_tokens);
     for (size_t done = 0; done < n_tokens && status == STATUS_OK;) {
         const size_t n = n_tokens - done < session->chunk ? n_tokens - done : session->chunk;
         const size_t begin =
             done > first_wanted ? done : first_wanted; /* wanted rows from here */
-        const size_t n_wanted = begin < done + n ? done + n - begin : 0;
-        float *out = n_wanted > 0 ? logits + (begin - first_wanted) * n_vocab : NULL;
-        status = eval_chunk(session, tokens + done, (uint32_t)n, (uint32_t)n_wanted, out,
+        const uint32_t n_rows = begin < done + n ? (uint32_t)(done + n - begin) : 0;
+        struct head_row *wanted = session->scratch.rows;
+        if (n_rows > 0 && rows)
+            wanted = rows + (begin - first_wanted);
+        else if (n_rows > 0)
+            head_ask_full(wanted, n_rows, logits + (begin - first_wanted) * n_vocab, n_vocab);
+        status = eval_chunk(session, tokens + done, (uint32_t)n, n_rows, wanted,
                             hooks ? hooks->cancel : NULL, error);
         done += n;
         if (status == STATUS_OK && hooks && hooks->progress)
             hooks->progress(hooks->context, done, n_tokens);
     }
     return status;
+}
+
+enum status session_eval(struct session *session, const int32_t *tokens, size_t n_tokens,
+                         size_t n_logits, float *logits, const struct session_hooks *hooks,
+                         struct error *error)
+{
+    return eval(session, tokens, n_tokens, n_logits, NULL, logits, hooks, error);
+}
+
+enum status session_eval_rows(struct session *session, const int32_t *tokens, size_t n_tokens,
+                              size_t n_rows, struct head_row *rows,
+                              const struct session_hooks *hooks, struct error *error)
+{
+    return eval(session, tokens, n_tokens, n_rows, rows, NULL, hooks, error);
 }
 
 void session_reset(struct session *session)

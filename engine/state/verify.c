@@ -3,10 +3,12 @@
  */
 #include "engine/state/verify.h"
 
+#include "engine/model/model_internal.h"
 #include "engine/state/session_internal.h"
 
-enum status session_verify(struct session *session, const int32_t *tokens, size_t n_tokens,
-                           float *logits, const atomic_bool *cancel, struct error *error)
+enum status session_verify_rows(struct session *session, const int32_t *tokens, size_t n_tokens,
+                                struct head_row *rows, const atomic_bool *cancel,
+                                struct error *error)
 {
     enum status status = session_check_tokens(session, tokens, n_tokens, error);
     struct pass pass;
@@ -20,10 +22,21 @@ enum status session_verify(struct session *session, const int32_t *tokens, size_
         return error_set(error, STATUS_CANCELLED, "stopped");
     pass = session_pass(session, (uint32_t)n_tokens, cancel);
     pass.sequences[0].recurrence = state_plan(&session->state, pass.n_tokens, true);
-    status = session_forward(session, &pass, tokens, pass.n_tokens, logits, error);
+    status = session_forward(session, &pass, tokens, pass.n_tokens, rows, error);
     if (status == STATUS_OK)
         state_keep(&session->state, tokens, pass.n_tokens, &pass.sequences[0].recurrence);
     return status;
+}
+
+enum status session_verify(struct session *session, const int32_t *tokens, size_t n_tokens,
+                           float *logits, const atomic_bool *cancel, struct error *error)
+{
+    struct head_row *rows = session->scratch.rows;
+    const size_t n_rows = n_tokens < VERIFY_ROWS_MAX ? n_tokens : VERIFY_ROWS_MAX;
+
+    head_ask_full(rows, (uint32_t)n_rows, logits,
+                  model_hyperparameters(session->model)->n_vocab);
+    return session_verify_rows(session, tokens, n_tokens, rows, cancel, error);
 }
 
 enum status session_accept(struct session *session, size_t n_rows, struct error *error)

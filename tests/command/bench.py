@@ -207,6 +207,8 @@ def test_profile(binary):
             assert close(row["share"], row["seconds"] / one["seconds"])
         assert {"model", "recurrent", "attention"} == {row["layers"] for row in one["stages"]}
         assert "head" in [row["stage"] for row in one["stages"]]
+    assert [one["head_strategy"] for one in figures["profile"]] == [
+        "tiled arg-max", "tiled arg-max", "full"]
     assert figures["profile"][0]["passes"] == figures["profile"][0]["rows"] == 4
     assert figures["profile"][1]["rows"] == 4 * figures["profile"][1]["passes"]
 

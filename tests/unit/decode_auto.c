@@ -60,7 +60,7 @@ struct scenery {
     struct fake_clock clock;
     struct sampler sampler;
     struct decode decode;
-    float logits[N_FAKE_VOCAB];
+    struct fake_row row;
 };
 
 static void open_scenery(struct scenery *scenery, const struct world *world,
@@ -87,7 +87,7 @@ static void open_scenery(struct scenery *scenery, const struct world *world,
     check(decode_init(&scenery->decode, settings,
                       &(struct decode_parts){.target = &trunk,
                                              .sampler = &scenery->sampler,
-                                             .logits = scenery->logits,
+                                             .row = fake_row(&scenery->row),
                                              .draft = &small,
                                              .clock = fake_time,
                                              .clock_context = &scenery->clock},
@@ -111,7 +111,7 @@ static void say_answer(struct scenery *scenery, const struct world *world, struc
         prompt[i] = 1 + (i + (int)answer) % 5;
     scenery->draft.miss_every = answer < world->good_answers ? 0 : world->miss_every;
     fake_reset(&scenery->target);
-    check(fake_consume(&scenery->target, prompt, N_PROMPT, scenery->logits, NULL, &error),
+    check(fake_consume(&scenery->target, prompt, N_PROMPT, &scenery->row.row, NULL, &error),
           &error);
     watch->begin = scenery->clock.seconds;
     watch->n_answer = 0;

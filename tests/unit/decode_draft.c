@@ -18,7 +18,7 @@ struct stage {
     struct fake target, draft;
     struct decode decode;
     struct sampler sampler;
-    float logits[N_FAKE_VOCAB];
+    struct fake_row row;
     struct fake_clock clock;
     atomic_bool cancel;
     int32_t ids[MAX_IDS];
@@ -65,7 +65,7 @@ static void open_stage(struct stage *stage, const struct policy_settings *settin
     check(decode_init(&stage->decode, settings,
                       &(struct decode_parts){.target = &trunk,
                                              .sampler = &stage->sampler,
-                                             .logits = stage->logits,
+                                             .row = fake_row(&stage->row),
                                              .draft = &small,
                                              .script = script,
                                              .clock = fake_time,
@@ -103,7 +103,8 @@ static struct generation_result answer(struct stage *stage, uint32_t n_shared,
     fake_reset(&stage->target);
     stage->n = stage->n_reports = 0;
     atomic_store(&stage->cancel, false);
-    check(fake_consume(&stage->target, prompt, n_prompt, stage->logits, NULL, &error), &error);
+    check(fake_consume(&stage->target, prompt, n_prompt, &stage->row.row, NULL, &error),
+          &error);
     check(decode_run(&stage->decode, &generation, &result, &error), &error);
     assert_true(stage->target.hash == hash_of(stage->target.tokens, stage->target.n));
     return result;

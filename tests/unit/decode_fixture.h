@@ -15,6 +15,21 @@
 
 enum { N_FAKE_VOCAB = 48, FAKE_CONTEXT = 1400, FAKE_STOP = 0, FAKE_REACH = 33 };
 
+/* A row with memory for every strategy. */
+struct fake_row {
+    float logits[N_FAKE_VOCAB];
+    uint64_t keys[HEAD_BEST_MAX];
+    struct head_row row;
+};
+
+/* The row, which asks for all logits as yet. */
+static inline struct head_row *fake_row(struct fake_row *fake)
+{
+    fake->row =
+        (struct head_row){.strategy = HEAD_FULL, .logits = fake->logits, .keys = fake->keys};
+    return &fake->row;
+}
+
 struct fake_clock {
     double seconds;
 };
@@ -69,8 +84,9 @@ static inline bool fake_misses(const struct fake *fake, uint32_t position)
 
 /* Logits behind tokens[0 .. n), whose hash is given. */
 static inline void fake_logits(const struct fake *fake, const int32_t *tokens, uint32_t n,
-                               uint64_t hash, float *logits)
+                               uint64_t hash, struct head_row *row)
 {
+    float logits[N_FAKE_VOCAB];
     uint64_t recent = 3;
     uint32_t favoured;
 
@@ -87,6 +103,7 @@ static inline void fake_logits(const struct fake *fake, const int32_t *tokens, u
     }
     logits[favoured] += 4.5f;
     logits[FAKE_STOP] = fake->stop_at && n >= fake->stop_at ? 60.0f : -20.0f;
+    head_take(kernels_for(KERNEL_LEVEL_GENERIC), row, logits, N_FAKE_VOCAB);
 }
 
 static inline void spend(struct fake *fake, uint32_t n_rows)
@@ -123,7 +140,7 @@ static inline bool fake_is_stop(void *context, int32_t id)
 }
 
 static inline enum status fake_consume(void *context, const int32_t *tokens, uint32_t n,
-                                       float *logits, const atomic_bool *cancel,
+                                       struct head_row *row, const atomic_bool *cancel,
                                        struct error *error)
 {
     struct fake *fake = context;
@@ -140,8 +157,8 @@ static inline enum status fake_consume(void *context, const int32_t *tokens, uin
         fake->tokens[fake->n++] = tokens[i];
         fake->hash = consume_hash(fake->hash, tokens[i]);
     }
-    if (logits)
-        fake_logits(fake, fake->tokens, fake->n, fake->hash, logits);
+    if (row)
+        fake_logits(fake, fake->tokens, fake->n, fake->hash, row);
     fake->n_steps++;
     fake->n_read += n;
     spend(fake, n);
@@ -149,7 +166,7 @@ static inline enum status fake_consume(void *context, const int32_t *tokens, uin
 }
 
 static inline enum status fake_verify(void *context, const int32_t *tokens, uint32_t n,
-                                      float *logits, const atomic_bool *cancel,
+                                      struct head_row *rows, const atomic_bool *cancel,
                                       struct error *error)
 {
     struct fake *fake = context;
@@ -165,7 +182,7 @@ static inline enum status fake_verify(void *context, const int32_t *tokens, uint
     for (uint32_t i = 0; i < n; i++) { /* behind the position: not consumed */
         fake->tokens[fake->n + i] = tokens[i];
         hash = consume_hash(hash, tokens[i]);
-        fake_logits(fake, fake->tokens, fake->n + i + 1, hash, logits + i * N_FAKE_VOCAB);
+        fake_logits(fake, fake->tokens, fake->n + i + 1, hash, &rows[i]);
     }
     fake->n_verified = n;
     fake->n_verifies++;
@@ -252,14 +269,14 @@ struct fake_block {
     struct fake ahead;
 };
 
-static inline enum status block_next(void *context, int32_t token, float *logits,
+static inline enum status block_next(void *context, int32_t token, struct head_row *row,
                                      struct error *error)
 {
-    return fake_consume(&((struct fake_block *)context)->ahead, &token, 1, logits, NULL, error);
+    return fake_consume(&((struct fake_block *)context)->ahead, &token, 1, row, NULL, error);
 }
 
 static inline enum status block_first(void *context, int32_t token, uint32_t position,
-                                      float *logits, struct error *error)
+                                      struct head_row *row, struct error *error)
 {
     struct fake_block *block = context;
 
@@ -269,7 +286,7 @@ static inline enum status block_first(void *context, int32_t token, uint32_t pos
     block->ahead.n = position;
     block->ahead.hash = block->target->hash;
     block->ahead.n_context = FAKE_CONTEXT + 40;
-    return block_next(context, token, logits, error);
+    return block_next(context, token, row, error);
 }
 
 static inline double fake_time(void *context)

@@ -149,7 +149,7 @@ static void generate(const struct setting *setting, const struct sampling *sampl
     struct decode_target trunk, small;
     struct sampler sampler;
     struct error error = {0};
-    float logits[N_FAKE_VOCAB];
+    struct fake_row row;
     int32_t prompt[N_PROMPT];
     uint64_t n_cycles = 0;
 
@@ -175,13 +175,13 @@ static void generate(const struct setting *setting, const struct sampling *sampl
     check(sampler_init(&sampler, N_FAKE_VOCAB, &error), &error);
     check(policy_check(&setting->policy, &error), &error);
     check(decode_init(&decode, &setting->policy,
-                      &(struct decode_parts){&trunk, &sampler, logits, &small, NULL, &mtp,
-                                             fake_time, &clock},
+                      &(struct decode_parts){&trunk, &sampler, fake_row(&row), &small, NULL,
+                                             &mtp, fake_time, &clock},
                       target.n_context, &error),
           &error);
     decode.trace = count_cycle;
     decode.trace_context = &n_cycles;
-    check(trunk.consume(&target, prompt, N_PROMPT, logits, NULL, &error), &error);
+    check(trunk.consume(&target, prompt, N_PROMPT, &row.row, NULL, &error), &error);
     clock.seconds = 0;
     check(decode_run(&decode, &generation, &answer->result, &error), &error);
     assert_int_equal(answer->result.n_tokens, answer->n);

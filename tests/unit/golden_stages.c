@@ -274,8 +274,9 @@ static void mtp_agrees(void **state)
         count = done == 0 ? 20 : n_pairs - done;
         pass = session_pass(session, count, NULL);
         pass.sequences[0].first_position = session->state.n_mtp_rows;
+        head_ask_full(session->scratch.rows, count, mtp_logits + done * n_vocab, n_vocab);
         check(mtp_forward(&pass, 0, tokens + done + 1, trunk + done * n_embd,
-                          hidden + done * n_embd, count, mtp_logits + done * n_vocab, &error),
+                          hidden + done * n_embd, count, session->scratch.rows, &error),
               &error);
         session->state.n_mtp_rows += count;
     }

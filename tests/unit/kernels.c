@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -493,6 +494,49 @@ static void stages_equal_the_definition(void **state)
     }
 }
 
+/* Some values are odd, at any place; without them the row is finite. */
+static void logits_equal_the_definition(void **state)
+{
+    const struct kernels *generic = kernels_for(KERNEL_LEVEL_GENERIC);
+    const float odd[] = {NAN, -NAN, INFINITY, -INFINITY, -0.0f, 0.0f, 1e-42f};
+    uint64_t random = 5;
+
+    (void)state;
+    FOR_EACH_LEVEL(level)
+    {
+        const struct kernels *kernels = kernels_for(level);
+        for (uint32_t n = 1; n < 200; n++)
+            for (int n_odd = 0; n_odd < 4; n_odd++) {
+                bool is_finite = true;
+                random_stage(n % 2 ? 10.0f : 0); /* zeros of both signs */
+                for (int i = 0; i < n_odd; i++) {
+                    random = random * UINT64_C(6364136223846793005) + 1;
+                    in_a[1 + (random >> 40) % n] = odd[(random >> 33) % 7];
+                }
+                if (n_odd == 3 && n % 8 == 0)
+                    fill(in_a + 1, n, NAN);
+                for (uint32_t i = 0; i < n; i++)
+                    is_finite = is_finite && isfinite(in_a[1 + i]);
+                assert_int_equal(generic->block_maxima(in_a + 1, n, wanted_x + 1), is_finite);
+                assert_int_equal(kernels->block_maxima(in_a + 1, n, got_x + 1), is_finite);
+                check_same(got_x, wanted_x, n + 32, "block_maxima", level);
+                generic->gap_steps(in_a + 1, n, 40, 1 / 0.7, -1e6, 45 << 20,
+                                   (uint32_t *)(void *)(wanted_x + 1));
+                kernels->gap_steps(in_a + 1, n, 40, 1 / 0.7, -1e6, 45 << 20,
+                                   (uint32_t *)(void *)(got_x + 1));
+                assert_memory_equal(got_x, wanted_x, (n + 32) * sizeof *got_x);
+            }
+        for (uint32_t i = 0; i < 3000; i++) {
+            const uint64_t base = random = random * UINT64_C(6364136223846793005) + i;
+            const uint32_t first = i % 3 ? (uint32_t)(random >> 20) : 64 * i;
+            const uint64_t limit = i % 70 == 69 ? random : -(UINT64_C(1) << i % 64);
+            assert_true(generic->noise_above(base, first, limit) ==
+                        kernels->noise_above(base, first, limit));
+            assert_true(~kernels->noise_above(base, first, 0) == 0);
+        }
+    }
+}
+
 static void convolution_equals_the_definition(void **state)
 {
     enum { CHANNELS = 75, TAPS = 4, TOKENS = 5 };
@@ -670,6 +714,7 @@ int main(void)
         cmocka_unit_test(quantized_rows_are_near),
         cmocka_unit_test(quantized_rows_are_the_same),
         cmocka_unit_test(stages_equal_the_definition),
+        cmocka_unit_test(logits_equal_the_definition),
         cmocka_unit_test(convolution_equals_the_definition),
         cmocka_unit_test(delta_rule_equals_the_definition),
         cmocka_unit_test(attention_equals_the_definition),

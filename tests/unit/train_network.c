@@ -96,7 +96,9 @@ static float *engine_logits(const char *path, const int32_t *tokens, uint32_t n,
         struct error error = {0};
         *mtp_logits = malloc((size_t)n * n_vocab * sizeof **mtp_logits);
         pass.sequences[0].first_position = 0;
-        check(mtp_forward(&pass, 0, tokens + 1, hidden.rows, NULL, n - 1, *mtp_logits, &error),
+        head_ask_full(session->scratch.rows, n - 1, *mtp_logits, n_vocab);
+        check(mtp_forward(&pass, 0, tokens + 1, hidden.rows, NULL, n - 1, session->scratch.rows,
+                          &error),
               &error);
     }
     free(hidden.rows);
