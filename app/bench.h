@@ -11,6 +11,10 @@
 #include "app/subcommands.h"
 
 /* Each returns the exit code, with its result written or its failure told. */
+int bench_model(const struct invocation *invocation);
+/* The flags of bench_model() alone: 0, or the exit code with the problem told. */
+int bench_model_check(const struct invocation *invocation);
+int bench_machine(const struct invocation *invocation);
 int bench_train(const struct invocation *invocation);
 int bench_policies(const struct invocation *invocation);
 int bench_lanes(const struct invocation *invocation);

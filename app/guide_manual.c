@@ -161,6 +161,23 @@ static const struct guide_row rows[] = {
      "make guide", "building guide",
      "(rebuild|retrain|remake|train) (guide|you|the built-in model) (again|from "
      "scratch|myself|)"},
+    {"run/bench-machine", DO_RUN, 2, "Run banter bench machine: what this machine allows.",
+     "bench machine", "the limits of this machine",
+     "(measure|see|find out) (the memory bandwidth|how fast (the|this) memory is|the limits of "
+     "this machine|what this machine allows)"},
+    {"run/bench-peer", DO_RUN, 2,
+     "Run banter bench --peer PATH: a llama-bench runs in turn with banter.", "--peer PATH",
+     "banter beside another engine",
+     "compare (banter|you) with (another engine|llama.cpp|llama-bench); (measure|test) "
+     "(another engine|llama.cpp) (beside|next to) banter"},
+    {"run/bench-profile", DO_RUN, 2, "Run banter bench --profile: the time of every stage.",
+     "--profile", "where the time goes",
+     "(see|find out|know) where the time (goes|of a token goes); profile (a model|the engine|"
+     "a pass)"},
+    {"run/bench-quiet", DO_RUN, 1,
+     "Add --wait-quiet 3000 to banter bench: it waits until nothing else runs.", "--wait-quiet",
+     "a bench on a quiet machine",
+     "(measure|bench|run a benchmark) (only|) when nothing else runs; wait for a quiet machine"},
     {"run/man", DO_RUN, 2, "Run man banter, or man banter-config for the settings.",
      "man banter", "the manual",
      "(read|open|see|find|look at) (the|a|banter's) (manual|manual page|man "

@@ -58,7 +58,15 @@ struct model_info {
     char template_notice
         [160]; /* "" or one line: the file's template differs from the built-in */
     enum kernel_level level;
-    uint64_t packed_bytes;       /* memory of packed weights */
+    uint64_t packed_bytes; /* memory of packed weights */
+    /*
+     * What a pass takes at least.  The trunk's matrices, as they lie in memory, are read once
+     * whatever the number of rows; each row multiplies with all of them, at two operations for a
+     * weight.  The head (output matrix) is read if a row wants logits, and multiplied for each
+     * row that does.  Zero for a model opened with vocabulary_only.
+     */
+    uint64_t trunk_bytes, head_bytes;
+    uint64_t trunk_operations, head_operations; /* of a row */
     uint64_t state_bytes;        /* recurrent and convolution state of a session */
     uint64_t kv_bytes_per_token; /* f16 */
     double load_seconds[MODEL_LOAD_PHASE_COUNT];

@@ -19,10 +19,15 @@ static void fill_tables(void)
         tables[level].level = (enum kernel_level)level;
     }
 #if defined(__x86_64__)
-    avx2_kernels(&tables[KERNEL_LEVEL_AVX2]);
-    avx512_kernels(&tables[KERNEL_LEVEL_AVX512]);
-    logits_avx2_kernels(&tables[KERNEL_LEVEL_AVX2]);
-    logits_avx512_kernels(&tables[KERNEL_LEVEL_AVX512]);
+    /* Even what fills a table is compiled for the level: a processor without it cannot run it. */
+    if (kernel_level_supported(KERNEL_LEVEL_AVX2)) {
+        avx2_kernels(&tables[KERNEL_LEVEL_AVX2]);
+        logits_avx2_kernels(&tables[KERNEL_LEVEL_AVX2]);
+    }
+    if (kernel_level_supported(KERNEL_LEVEL_AVX512)) {
+        avx512_kernels(&tables[KERNEL_LEVEL_AVX512]);
+        logits_avx512_kernels(&tables[KERNEL_LEVEL_AVX512]);
+    }
 #endif
 }
 

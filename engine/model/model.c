@@ -125,6 +125,16 @@ static void describe_parameters(struct model *model)
     state_cost(p, &info->state_bytes, &info->kv_bytes_per_token);
 }
 
+static void describe_cost(struct model *model)
+{
+    const struct weights_cost cost = weights_cost(&model->weights, model->parameters.n_mtp);
+
+    model->info.trunk_bytes = cost.trunk_bytes;
+    model->info.head_bytes = cost.head_bytes;
+    model->info.trunk_operations = cost.trunk_operations;
+    model->info.head_operations = cost.head_operations;
+}
+
 struct opening {
     struct model *model;
     const struct model_options *options;
@@ -212,8 +222,10 @@ static enum status open_weights(const struct opening *opening, const char *path)
         status = weights_pack(&model->weights, model->file, options->level, pool,
                               options->cancel, report_packing, (void *)opening, opening->error);
     pool_free(&pool);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         describe_parameters(model);
+        describe_cost(model);
+    }
     return status;
 }
 

@@ -347,6 +347,42 @@ enum status weights_bind(struct weights *out, const struct gguf *file,
     return binder.status;
 }
 
+uint64_t weight_bytes(const struct weight *weight)
+{
+    const struct tensor_type_info *info = tensor_type_info(weight->type);
+    const uint64_t n_groups = (weight->n_rows + GROUP_ROWS - 1) / GROUP_ROWS;
+
+    if (weight->packed)
+        return n_groups * kernels_group_bytes(weight->type, weight->n_columns);
+    return (uint64_t)weight->n_rows * (weight->n_columns / info->block_elements) *
+           info->block_bytes;
+}
+
+static bool is_mtp(const struct weights *weights, uint32_t n_mtp, const struct weight *weight)
+{
+    return n_mtp > 0 && (uintptr_t)weight >= (uintptr_t)weights->mtp &&
+           (uintptr_t)weight < (uintptr_t)(weights->mtp + n_mtp);
+}
+
+struct weights_cost weights_cost(const struct weights *weights, uint32_t n_mtp)
+{
+    struct weights_cost cost = {0};
+
+    for (size_t i = 0; i < weights->n_matrices; i++) {
+        const struct weight *weight = weights->matrices[i].weight;
+        const uint64_t operations = 2 * (uint64_t)weight->n_rows * weight->n_columns;
+
+        if (weight == &weights->output) {
+            cost.head_bytes = weight_bytes(weight);
+            cost.head_operations = operations;
+        } else if (!is_mtp(weights, n_mtp, weight) && weight->n_rows > 0) {
+            cost.trunk_bytes += weight_bytes(weight);
+            cost.trunk_operations += operations;
+        }
+    }
+    return cost;
+}
+
 void weights_release(struct weights *weights)
 {
     for (size_t i = 0; i < weights->n_vectors; i++)

@@ -99,6 +99,18 @@ enum status weights_bind(struct weights *out, const struct gguf *file,
                          struct error *error);
 void weights_release(struct weights *weights);
 
+/* Bytes of a matrix where the kernels read it: packed, or the rows of the file. */
+uint64_t weight_bytes(const struct weight *weight);
+
+/* What a pass of the trunk reads and multiplies; see struct model_info. */
+struct weights_cost {
+    uint64_t trunk_bytes, head_bytes;
+    uint64_t trunk_operations, head_operations; /* of a row */
+};
+
+/* After weights_pack().  Multi-token-prediction blocks (n_mtp) are not part of the trunk. */
+struct weights_cost weights_cost(const struct weights *weights, uint32_t n_mtp);
+
 /* Called on the calling thread; done and total are bytes of packed weights. */
 typedef void (*weights_progress)(void *context, uint64_t done, uint64_t total);
 

@@ -1,15 +1,19 @@
 /*
  * kernels.c - how fast the kernels are, as shares of what the machine allows
  *
- * usage: kernels [LEVEL] [THREADS] [TYPE]      default: the best level, 2 threads, usual types
+ * usage: kernels [--level L] [--threads N] [--type T] [--shape S] [--rows N] [--all] [--stages]
+ *   T: Q4_K, ... (several: --type again)     S: 0.8b, 4b, 9b, or OUTPUTSxINPUTS
+ *   default: the best level, a thread for each core, usual types, the widest matrix of each model
+ *   --all: every type that is computed, every shape; --stages: what is no product, too
  *
- * A matrix product is bound by the bytes of weights that it reads or by its multiply-adds, so each
- * line gives both: GB/s of packed weights with its share of a plain read of the same memory just
- * before and after, and Gop/s (2 for a multiply-add).  Hosts are shared and their memory speed
- * swings, so a figure without the read beside it says little.  Time is the processor time of the
- * slowest thread, so that being preempted does not count; each value is the best of 5.
+ * A matrix product is bound by the bytes of weights that it reads or by its multiply-adds.  Each
+ * line gives both rates, and the share: the least time that the bytes, at the rate of a plain read,
+ * and the operations, at the rate of registers alone (int8, or f32 for weights of floats), would
+ * take at that moment, over the time that the product took.  Hosts are shared and their rates
+ * swing, so a figure without the rates beside it says little.  Median of 5; copies of the matrix
+ * fill 512 MB, so that it comes from memory.
  */
-#include <pthread.h>
+#include <getopt.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -20,111 +24,61 @@
 
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/math.h"
+#include "engine/machine.h"
+#include "engine/run/pool.h"
 
-enum { REPEATS = 5, MOST_THREADS = 64, MOST_TOKENS = 512 };
+enum { REPEATS = 5, MOST_ROWS = 512, MOST_CHOSEN = 16 };
 static const size_t WEIGHT_BYTES = (size_t)512 << 20; /* of copies of a matrix: beyond caches */
+static const uint32_t row_counts[] = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 128, 512};
+
+static const struct shape {
+    const char *model, *what;
+    uint32_t n_outputs, n_inputs;
+    bool usual;
+} shapes[] = {
+    {"0.8b", "qkv", 6144, 1024, false},  {"0.8b", "up", 3584, 1024, true},
+    {"0.8b", "down", 1024, 3584, false}, {"0.8b", "head", 248320, 1024, false},
+    {"4b", "qkv", 8192, 2560, false},    {"4b", "up", 9216, 2560, true},
+    {"4b", "down", 2560, 9216, false},   {"4b", "head", 248320, 2560, false},
+    {"9b", "qkv", 8192, 4096, false},    {"9b", "up", 12288, 4096, true},
+    {"9b", "down", 4096, 12288, false},  {"9b", "head", 248320, 4096, false},
+};
 
 struct work {
-    void (*run)(const struct work *work, int part);
     const struct kernels *kernels;
     struct weight weight;
     const uint8_t *memory; /* copies of the packed (or native) matrix */
     size_t n_bytes;        /* of one copy */
     size_t n_copies;
     const void *activation;
-    uint32_t n_tokens;
+    uint32_t n_rows;
     float *out;
-    int n_threads;
 };
 
-static pthread_barrier_t barrier;
-
-/* Seconds that this thread has run */
+/* Seconds of the wall clock */
 static double now(void)
 {
     struct timespec t;
 
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-struct thread {
-    pthread_t id;
-    const struct work *work;
-    int part;
-    double seconds;
-};
-
-static void *thread_main(void *argument)
+/* Every copy in turn, each thread its range of groups. */
+static void multiply_part(void *context, uint32_t part, uint32_t n_parts)
 {
-    struct thread *thread = argument;
+    const struct work *work = context;
+    const uint32_t n_groups = (work->weight.n_rows + GROUP_ROWS - 1) / GROUP_ROWS;
+    uint32_t first, count;
 
-    pthread_barrier_wait(&barrier);
-    double start = now();
-    thread->work->run(thread->work, thread->part);
-    thread->seconds = now() - start;
-    return NULL;
-}
-
-static double seconds_once(const struct work *work)
-{
-    struct thread threads[MOST_THREADS];
-    double slowest = 0;
-
-    pthread_barrier_init(&barrier, NULL, (unsigned)work->n_threads);
-    for (int i = 0; i < work->n_threads; i++) {
-        threads[i] = (struct thread){.work = work, .part = i};
-        pthread_create(&threads[i].id, NULL, thread_main, &threads[i]);
-    }
-    for (int i = 0; i < work->n_threads; i++) {
-        pthread_join(threads[i].id, NULL);
-        slowest = threads[i].seconds > slowest ? threads[i].seconds : slowest;
-    }
-    pthread_barrier_destroy(&barrier);
-    return slowest;
-}
-
-static double seconds(const struct work *work)
-{
-    double best = seconds_once(work);
-
-    for (int i = 1; i < REPEATS; i++) {
-        double t = seconds_once(work);
-        best = t < best ? t : best;
-    }
-    return best;
-}
-
-static void run_matmul(const struct work *work, int part)
-{
-    uint32_t n = (work->weight.n_rows + GROUP_ROWS - 1) / GROUP_ROWS;
-    uint32_t first = n * (uint32_t)part / (uint32_t)work->n_threads;
-    uint32_t end = n * ((uint32_t)part + 1) / (uint32_t)work->n_threads;
-
-    for (size_t i = 0; i < work->n_copies; i++) {
+    pool_range(n_groups, part, n_parts, &first, &count);
+    for (size_t i = 0; i < work->n_copies && count > 0; i++) {
         struct weight weight = work->weight;
+
         weight.native = weight.packed = work->memory + i * work->n_bytes;
-        work->kernels->matmul(&weight, first, end - first, work->activation, work->n_tokens,
-                              work->out, weight.n_rows);
+        work->kernels->matmul(&weight, first, count, work->activation, work->n_rows, work->out,
+                              weight.n_rows);
     }
-}
-
-typedef uint64_t vector __attribute__((vector_size(64)));
-
-static void run_read(const struct work *work, int part)
-{
-    size_t n = work->n_bytes * work->n_copies / (size_t)work->n_threads / 256 * 256;
-    const vector *p = (const vector *)(const void *)(work->memory + n * (size_t)part);
-    vector a = {0}, b = {0}, c = {0}, d = {0};
-
-    for (size_t i = 0; i < n / 64; i += 4) {
-        a += p[i];
-        b += p[i + 1];
-        c += p[i + 2];
-        d += p[i + 3];
-    }
-    a += b + c + d;
-    work->out[part] = (float)(a[0] + a[1] + a[2] + a[3] + a[4] + a[5] + a[6] + a[7]); /* used */
 }
 
 static uint32_t random_state = 1;
@@ -170,66 +124,115 @@ static void random_native(enum tensor_type type, uint8_t *native, size_t n_block
     }
 }
 
-static void bench_matmul(const struct kernels *kernels, enum tensor_type type, uint32_t n_rows,
-                         uint32_t n_columns, int n_threads)
+/* What is measured with, and what was chosen. */
+struct bench {
+    const struct kernels *kernels;
+    struct machine *machine;
+    struct pool *pool;
+    const char *types[MOST_CHOSEN], *shapes[MOST_CHOSEN];
+    size_t n_types, n_shapes;
+    uint32_t n_rows; /* 0: all counts */
+    bool all, stages;
+};
+
+static int compare(const void *a, const void *b)
 {
-    static const uint32_t counts[] = {1, 2, 3, 4, 6, 8, 16, 32, 128, 512};
+    const double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+static double median(double values[REPEATS])
+{
+    qsort(values, REPEATS, sizeof *values, compare);
+    return values[REPEATS / 2];
+}
+
+static bool is_float(enum tensor_type type)
+{
+    return type == TENSOR_F32 || type == TENSOR_F16 || type == TENSOR_BF16;
+}
+
+static void measure(const struct bench *bench, struct work *work, const char *type_name)
+{
+    const int n_threads = machine_thread_count(bench->machine);
+    const double bytes = (double)work->n_bytes * (double)work->n_copies;
+    const double operations = 2.0 * work->weight.n_rows * work->weight.n_columns *
+                              work->n_rows * (double)work->n_copies;
+    double seconds[REPEATS], shares[REPEATS], reads[REPEATS];
+    bool by_bytes = false;
+
+    pool_run(bench->pool, multiply_part, work, (uint32_t)n_threads); /* warms */
+    for (int i = 0; i < REPEATS; i++) {
+        const struct machine_moment moment = machine_moment(bench->machine);
+        const double start = now();
+
+        pool_run(bench->pool, multiply_part, work, (uint32_t)n_threads);
+        seconds[i] = now() - start;
+        const double after = machine_read(bench->machine, n_threads);
+        const double peak =
+            is_float(work->weight.type) ? machine_f32(bench->machine, n_threads) : moment.int8;
+        reads[i] = 2 / (1 / moment.read + 1 / after);
+        by_bytes = bytes / reads[i] > operations / peak;
+        shares[i] = (by_bytes ? bytes / reads[i] : operations / peak) / seconds[i];
+    }
+    const double middle = median(seconds);
+    printf("%-7s %6u x %-5u %3u rows %10.1f us %6.2f GB/s %7.1f Gop/s  read %5.1f GB/s  %5.1f "
+           "%% of %s\n",
+           type_name, work->weight.n_rows, work->weight.n_columns, work->n_rows,
+           1e6 * middle / (double)work->n_copies, bytes / middle * 1e-9,
+           operations / middle * 1e-9, median(reads) * 1e-9, 100 * median(shares),
+           by_bytes                      ? "read"
+           : is_float(work->weight.type) ? "f32"
+                                         : "int8");
+    fflush(stdout);
+}
+
+static void bench_matmul(const struct bench *bench, enum tensor_type type, uint32_t n_outputs,
+                         uint32_t n_inputs)
+{
+    const struct kernels *kernels = bench->kernels;
     const struct tensor_type_info *info = tensor_type_info(type);
-    size_t n_blocks = (size_t)n_rows * (n_columns / info->block_elements);
-    uint32_t n_groups = (n_rows + GROUP_ROWS - 1) / GROUP_ROWS;
-    bool packing = kernels_wants_packing(kernels->level, type);
-    size_t n_bytes = packing ? n_groups * kernels_group_bytes(type, n_columns)
-                             : n_blocks * info->block_bytes;
-    size_t n_copies = WEIGHT_BYTES / n_bytes > 0 ? WEIGHT_BYTES / n_bytes : 1;
-    enum activation_form form = kernels_activation_form(kernels->level, type);
+    const size_t n_blocks = (size_t)n_outputs * (n_inputs / info->block_elements);
+    const uint32_t n_groups = (n_outputs + GROUP_ROWS - 1) / GROUP_ROWS;
+    const bool packing = kernels_wants_packing(kernels->level, type);
+    const size_t n_bytes =
+        packing ? n_groups * kernels_group_bytes(type, n_inputs) : n_blocks * info->block_bytes;
+    const size_t n_copies = WEIGHT_BYTES / n_bytes > 0 ? WEIGHT_BYTES / n_bytes : 1;
+    const enum activation_form form = kernels_activation_form(kernels->level, type);
+    const size_t activation_bytes = kernels_activation_bytes(form, n_inputs, MOST_ROWS);
     uint8_t *memory = memory_new(n_bytes * n_copies),
             *native = memory_new(n_blocks * info->block_bytes);
-    float *x = memory_new((size_t)MOST_TOKENS * n_columns * sizeof *x);
-    float *out = memory_new((size_t)MOST_TOKENS * n_rows * sizeof *out);
-    void *activation = memory_new(kernels_activation_bytes(form, n_columns, MOST_TOKENS));
-    struct weight weight = {type, n_rows, n_columns, native, NULL};
-    double first = 0;
+    float *x = memory_new((size_t)MOST_ROWS * n_inputs * sizeof *x);
+    float *out = memory_new((size_t)MOST_ROWS * n_outputs * sizeof *out);
+    void *activation = memory_new(activation_bytes);
+    struct weight weight = {type, n_outputs, n_inputs, native, NULL};
 
     random_native(type, native, n_blocks);
-    if (packing) {
-        double t = now();
+    if (packing)
         kernels_pack(&weight, 0, n_groups, memory);
-        t = now() - t;
-        printf("%-7s %6u x %-5u packing, one thread: %.2f GB/s\n", info->name, n_rows,
-               n_columns, (double)n_bytes / t * 1e-9);
-    } else
+    else
         memcpy(memory, native, n_bytes);
     for (size_t i = 1; i < n_copies; i++)
         memcpy(memory + i * n_bytes, memory, n_bytes);
-    for (size_t i = 0; i < (size_t)MOST_TOKENS * n_columns; i++)
+    for (size_t i = 0; i < (size_t)MOST_ROWS * n_inputs; i++)
         x[i] = (float)(int)(random_bits() % 2001) / 1000.0f - 1.0f;
+    for (size_t i = 0; i < sizeof row_counts / sizeof row_counts[0]; i++) {
+        const uint32_t n = row_counts[i];
+        struct work work = {
+            kernels,    weight, memory, n_bytes, n > 32 ? (n_copies + 7) / 8 : n_copies,
+            activation, n,      out};
 
-    for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
-        uint32_t n = counts[c];
-        size_t copies = n > 32 ? (n_copies + 7) / 8 : n_copies;
-        struct work work = {run_matmul, kernels,    weight, memory, n_bytes,
-                            copies,     activation, n,      out,    n_threads};
-        struct work read = work;
-        read.run = run_read;
-        read.n_copies = n_copies;
-        kernels->quantize(form, x, n_columns, n_columns, 0, n, n, activation);
-        double before = seconds(&read), t = seconds(&work), after = seconds(&read);
-        double bytes = (double)n_bytes * (double)copies;
-        double plain = 2 * (double)n_bytes * (double)n_copies / (before + after);
-        double operations = 2.0 * n_rows * n_columns * n * (double)copies;
-        if (n == 1)
-            first = t / (double)copies;
-        printf("%-7s %6u x %-5u %3u tokens  %6.2f GB/s (%3.0f %% of %.1f)  %7.1f Gop/s  time "
-               "%.2f\n",
-               info->name, n_rows, n_columns, n, bytes / t * 1e-9, 100 * bytes / t / plain,
-               plain * 1e-9, operations / t * 1e-9, t / (double)copies / first);
-        fflush(stdout);
+        if (bench->n_rows != 0 && bench->n_rows != n)
+            continue;
+        kernels->quantize(form, x, n_inputs, n_inputs, 0, n, n, activation);
+        measure(bench, &work, info->name);
     }
     munmap(memory, n_bytes * n_copies);
     munmap(native, n_blocks * info->block_bytes);
-    munmap(x, (size_t)MOST_TOKENS * n_columns * sizeof *x);
-    munmap(out, (size_t)MOST_TOKENS * n_rows * sizeof *out);
-    munmap(activation, kernels_activation_bytes(form, n_columns, MOST_TOKENS));
+    munmap(x, (size_t)MOST_ROWS * n_inputs * sizeof *x);
+    munmap(out, (size_t)MOST_ROWS * n_outputs * sizeof *out);
+    munmap(activation, activation_bytes);
 }
 
 /* The stages, one thread: microseconds for the sizes of a 0.8B model and one token */
@@ -302,32 +305,104 @@ static void bench_stages(const struct kernels *k)
 #undef TIME
 }
 
+static bool is_chosen(const char *const *chosen, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(chosen[i], name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool wants_type(const struct bench *bench, enum tensor_type type)
+{
+    const bool usual =
+        type == TENSOR_Q8_0 || type == TENSOR_Q4_K || type == TENSOR_Q6_K || type == TENSOR_F32;
+
+    if (!tensor_type_info(type)->computable)
+        return false;
+    return bench->n_types > 0
+               ? is_chosen(bench->types, bench->n_types, tensor_type_info(type)->name)
+               : bench->all || usual;
+}
+
+static void bench_type(const struct bench *bench, enum tensor_type type)
+{
+    for (size_t i = 0; i < bench->n_shapes; i++) {
+        unsigned n_outputs, n_inputs;
+
+        if (sscanf(bench->shapes[i], "%ux%u", &n_outputs, &n_inputs) == 2 &&
+            n_inputs % 256 == 0 && n_outputs > 0)
+            bench_matmul(bench, type, n_outputs, n_inputs);
+    }
+    for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) {
+        const bool chosen = bench->n_shapes > 0
+                                ? is_chosen(bench->shapes, bench->n_shapes, shapes[i].model)
+                                : bench->all || shapes[i].usual;
+
+        if (chosen)
+            bench_matmul(bench, type, shapes[i].n_outputs, shapes[i].n_inputs);
+    }
+}
+
+static int usage(const char *name)
+{
+    fprintf(
+        stderr,
+        "usage: %s [--level L] [--threads N] [--type T] [--shape 0.8b|4b|9b|OUTPUTSxINPUTS] "
+        "[--rows N] [--all] [--stages]\n",
+        name);
+    return 2;
+}
+
 int main(int argc, char **argv)
 {
-    static const enum tensor_type usual[] = {TENSOR_Q8_0, TENSOR_Q4_K, TENSOR_Q6_K, TENSOR_F32};
-    enum kernel_level level = kernel_level_best();
-    int n_threads = argc > 2 ? atoi(argv[2]) : 2;
+    static const struct option options[] = {
+        {"level", required_argument, NULL, 'l'}, {"threads", required_argument, NULL, 't'},
+        {"type", required_argument, NULL, 'y'},  {"shape", required_argument, NULL, 's'},
+        {"rows", required_argument, NULL, 'r'},  {"all", no_argument, NULL, 'a'},
+        {"stages", no_argument, NULL, 'g'},      {NULL, 0, NULL, 0}};
+    struct bench bench = {.n_rows = 0};
+    struct machine_options wanted = {.level = kernel_level_best()};
+    struct error error = {0};
 
-    if (argc > 1 && !kernel_level_choose(argv[1], &level)) {
-        fprintf(stderr, "usage: %s [LEVEL] [THREADS] [TYPE]\n", argv[0]);
-        return 2;
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (option == 'l' && !kernel_level_choose(optarg, &wanted.level))
+            return usage(argv[0]);
+        else if (option == 't')
+            wanted.n_threads = (int)strtol(optarg, NULL, 10);
+        else if (option == 'r')
+            bench.n_rows = (uint32_t)strtoul(optarg, NULL, 10);
+        else if (option == 'y' && bench.n_types < MOST_CHOSEN)
+            bench.types[bench.n_types++] = optarg;
+        else if (option == 's' && bench.n_shapes < MOST_CHOSEN)
+            bench.shapes[bench.n_shapes++] = optarg;
+        else if (option == 'a')
+            bench.all = true;
+        else if (option == 'g')
+            bench.stages = true;
+        else if (option == '?')
+            return usage(argv[0]);
     }
-    if (n_threads < 1 || n_threads > MOST_THREADS)
-        n_threads = 2;
-    const struct kernels *kernels = kernels_for(level);
-    printf("level %s, %d threads\n", kernel_level_name(level), n_threads);
-    bench_stages(kernels);
-    if (argc > 3) {
-        for (uint32_t type = 0; type < TENSOR_TYPE_COUNT; type++)
-            if (tensor_type_info(type)->computable &&
-                strcmp(tensor_type_info(type)->name, argv[3]) == 0)
-                bench_matmul(kernels, (enum tensor_type)type, 12288, 4096, n_threads);
-        return 0;
+    bench.kernels = kernels_for(wanted.level);
+    if (machine_new(&bench.machine, &wanted, &error) != STATUS_OK ||
+        pool_new(&bench.pool, machine_thread_count(bench.machine), &error) != STATUS_OK) {
+        fprintf(stderr, "%s\n", error.what);
+        return 1;
     }
-    for (size_t i = 0; i < sizeof usual / sizeof usual[0]; i++) {
-        bench_matmul(kernels, usual[i], 12288, 4096, n_threads);
-        if (usual[i] != TENSOR_F32)
-            bench_matmul(kernels, usual[i], 3584, 1024, n_threads);
+    const int n_threads = machine_thread_count(bench.machine);
+    printf("level %s, %d threads; read %.1f GB/s, int8 %.0f Gop/s, f32 %.0f Gop/s\n",
+           kernel_level_name(wanted.level), n_threads,
+           machine_read(bench.machine, n_threads) * 1e-9,
+           machine_int8(bench.machine, n_threads) * 1e-9,
+           machine_f32(bench.machine, n_threads) * 1e-9);
+    if (bench.stages)
+        bench_stages(bench.kernels);
+    for (int type = 0; type < TENSOR_TYPE_COUNT; type++) {
+        if (wants_type(&bench, (enum tensor_type)type))
+            bench_type(&bench, (enum tensor_type)type);
     }
+    pool_free(&bench.pool);
+    machine_free(&bench.machine);
     return 0;
 }
