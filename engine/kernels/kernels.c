@@ -19,6 +19,8 @@ static void fill_tables(void)
 #if defined(__x86_64__)
     avx2_kernels(&tables[KERNEL_LEVEL_AVX2]);
     avx512_kernels(&tables[KERNEL_LEVEL_AVX512]);
+    tables[KERNEL_LEVEL_AVX2].pack = avx2_pack;
+    tables[KERNEL_LEVEL_AVX512].pack = avx2_pack;
 #endif
 }
 

@@ -91,6 +91,14 @@ struct kernels {
     enum kernel_level level;
 
     /*
+     * Pack groups first_group .. first_group + n_groups - 1 of weight->native into packed (the
+     * start of the whole packed matrix, KERNEL_ALIGNMENT aligned).  Rows beyond n_rows are packed
+     * as zeros.  All levels give the same bytes.
+     */
+    void (*pack)(const struct weight *weight, uint32_t first_group, uint32_t n_groups,
+                 void *packed);
+
+    /*
      * Store n_rows rows x [n_rows][n_columns] (row stride x_stride floats) in an activation buffer
      * of activation_bytes(form, n_columns, n_rows) bytes for row indices first_row ..
      * first_row + n_rows - 1 of n_total rows.  A row's bytes depend on that row alone.
@@ -159,11 +167,4 @@ size_t kernels_activation_bytes(enum activation_form form, uint32_t n_columns, u
 bool kernels_wants_packing(enum kernel_level level, enum tensor_type type);
 /* Bytes of one packed group of GROUP_ROWS rows. */
 size_t kernels_group_bytes(enum tensor_type type, uint32_t n_columns);
-/*
- * Pack groups first_group .. first_group + n_groups - 1 of weight->native into packed (the start of
- * the whole packed matrix, KERNEL_ALIGNMENT aligned).  Rows beyond n_rows are packed as zeros.
- */
-void kernels_pack(const struct weight *weight, uint32_t first_group, uint32_t n_groups,
-                  void *packed);
-
 #endif

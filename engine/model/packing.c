@@ -31,6 +31,7 @@ static bool packed_size(const struct weight *weight, uint64_t *n_bytes)
 }
 
 struct piece {
+    const struct kernels *kernels;
     const struct weight *weight;
     void *packed;
     uint32_t first, count; /* groups */
@@ -43,10 +44,11 @@ static void pack_part(void *context, uint32_t part, uint32_t n_parts)
 
     pool_range(piece->count, part, n_parts, &first, &count);
     if (count > 0)
-        kernels_pack(piece->weight, piece->first + first, count, piece->packed);
+        piece->kernels->pack(piece->weight, piece->first + first, count, piece->packed);
 }
 
 struct packing {
+    const struct kernels *kernels;
     struct pool *pool;
     const atomic_bool *cancel;
     weights_progress progress;
@@ -77,7 +79,8 @@ static enum status pack_matrix(struct packing *packing, struct weight *weight, v
             count = (uint32_t)per_piece;
         if (packing->cancel && atomic_load_explicit(packing->cancel, memory_order_relaxed))
             return error_set(error, STATUS_CANCELLED, "loading was stopped");
-        pool_run(packing->pool, pack_part, &(struct piece){weight, packed, first, count},
+        pool_run(packing->pool, pack_part,
+                 &(struct piece){packing->kernels, weight, packed, first, count},
                  (uint32_t)pool_thread_count(packing->pool));
         first += count;
         packing->done += count * group_bytes;
@@ -120,7 +123,7 @@ enum status weights_pack(struct weights *weights, const struct gguf *file,
                          enum kernel_level level, struct pool *pool, const atomic_bool *cancel,
                          weights_progress progress, void *context, struct error *error)
 {
-    struct packing packing = {pool, cancel, progress, context, 0, 0, 0};
+    struct packing packing = {kernels_for(level), pool, cancel, progress, context, 0, 0, 0};
     enum status status = reserve(weights, level, &packing, error);
     uint64_t offset = 0, size = 0;
 

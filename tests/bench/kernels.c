@@ -193,7 +193,7 @@ static void bench_matmul(const struct kernels *kernels, enum tensor_type type, u
     random_native(type, native, n_blocks);
     if (packing) {
         double t = now();
-        kernels_pack(&weight, 0, n_groups, memory);
+        kernels->pack(&weight, 0, n_groups, memory);
         t = now() - t;
         printf("%-7s %6u x %-5u packing, one thread: %.2f GB/s\n", info->name, n_rows,
                n_columns, (double)n_bytes / t * 1e-9);
