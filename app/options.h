@@ -79,6 +79,7 @@ enum flag {
     FLAG_STATE_DIM,
     FLAG_CONTEXT,
     FLAG_UNTIED,
+    FLAG_CLEAR,
     FLAG_HELP,
     FLAG_VERSION,
     FLAG_COUNT

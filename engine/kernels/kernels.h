@@ -165,6 +165,8 @@ size_t kernels_activation_bytes(enum activation_form form, uint32_t n_columns, u
 
 /* Does this level want packed weights of the type (false: it reads weight->native)? */
 bool kernels_wants_packing(enum kernel_level level, enum tensor_type type);
+/* Changes whenever packed bytes of any type would; levels that pack share one layout. */
+uint32_t kernels_layout_version(void);
 /* Bytes of one packed group of GROUP_ROWS rows. */
 size_t kernels_group_bytes(enum tensor_type type, uint32_t n_columns);
 #endif

@@ -30,6 +30,9 @@
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/math.h"
 
+/* Raise it with every change of a packed layout: packed weights are kept on disk. */
+enum { PACKED_LAYOUT_VERSION = 1 };
+
 /* 32 columns of an activation row: x = scale * q. */
 struct activation_32 {
     int8_t q[32];

@@ -11,6 +11,11 @@ bool kernels_wants_packing(enum kernel_level level, enum tensor_type type)
     return level > KERNEL_LEVEL_GENERIC && tensor_type_info(type)->computable;
 }
 
+uint32_t kernels_layout_version(void)
+{
+    return PACKED_LAYOUT_VERSION;
+}
+
 size_t kernels_group_bytes(enum tensor_type type, uint32_t n_columns)
 {
     switch (type) {

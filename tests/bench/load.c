@@ -1,7 +1,10 @@
 /*
  * load.c - how long a model takes to open, what memory it holds, and how fast it then decodes
  *
- * usage: BANTER_MODEL=FILE [BANTER_THREADS=N] load      without a model nothing is measured
+ * usage: BANTER_MODEL=FILE [BANTER_THREADS=N] [BANTER_CACHE=FOLDER] load
+ *
+ * Without a model nothing is measured.  With a folder packed weights are kept there; then the load
+ * is measured, and the steps while they are written, and the time until they are.
  *
  * Processor time is that of all threads: on a machine that others use too it says more than the
  * clock.  Resident memory is taken from /proc/self/status after the steps, in MB of 10^6 bytes.
@@ -65,6 +68,12 @@ static void print_memory(void)
                 printf("  %s %.0f", names[i], strtod(line + strlen(names[i]), NULL) * 1.024e-3);
     if (file)
         fclose(file);
+    file = fopen("/proc/self/smaps_rollup", "r");
+    while (file && fgets(line, sizeof line, file))
+        if (strncmp(line, "FilePmdMapped:", 14) == 0)
+            printf("  huge %.0f", strtod(line + 14, NULL) * 1.024e-3);
+    if (file)
+        fclose(file);
 }
 
 int main(void)
@@ -72,6 +81,7 @@ int main(void)
     const char *path = getenv("BANTER_MODEL"), *threads = getenv("BANTER_THREADS");
     struct model_options options = {.level = kernel_level_best(),
                                     .n_threads = threads ? (int)strtol(threads, NULL, 10) : 0};
+    const char *folder = getenv("BANTER_CACHE");
     struct session_options session_options = {.n_threads = options.n_threads, .n_context = 256};
     struct model *model = NULL;
     struct session *session = NULL;
@@ -80,6 +90,8 @@ int main(void)
     double begin = now(), seconds;
     char text[800];
 
+    options.weights_cache = folder ? WEIGHTS_CACHE_ON : WEIGHTS_CACHE_OFF;
+    options.weights_cache_folder = folder;
     if (!path) {
         printf("load: BANTER_MODEL names no model\n");
         return 0;
@@ -88,6 +100,8 @@ int main(void)
         printf("load: %s\n", error_text(&error, text, sizeof text));
         return 1;
     }
+    static const char *const states[] = {"none",    "absent",  "mapped",
+                                         "writing", "written", "refused"};
     seconds = now() - begin;
     getrusage(RUSAGE_SELF, &used);
     if (session_new(&session, model, &session_options, &error) != STATUS_OK) {
@@ -103,7 +117,13 @@ int main(void)
            seconds_of(used.ru_stime));
     printf("  step %.2f ms", step_milliseconds(session, info->n_vocab));
     print_memory();
-    printf("\n");
+    printf("  cache %s\n", states[model_weights_cache(model)]);
+    if (model_weights_cache(model) == WEIGHTS_CACHE_WRITING) {
+        while (model_weights_cache(model) == WEIGHTS_CACHE_WRITING)
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        printf("cache %s after %.3f s", states[model_weights_cache(model)], now() - begin);
+        printf("  step then %.2f ms\n", step_milliseconds(session, info->n_vocab));
+    }
     session_free(&session);
     begin = now();
     model_close(&model);
