@@ -67,7 +67,7 @@ int subcommand_weights(struct invocation *invocation)
         put_file(&text, &entries[i]);
         total += entries[i].n_bytes;
     }
-    text_printf(&text, "%zu files, ", n);
+    text_printf(&text, "%zu file%s, ", n, n == 1 ? "" : "s");
     text_add_bytes(&text, total);
     text_printf(&text, " in %s\n", folder);
     output_text(&output, text_string(&text), text.n_bytes);
