@@ -118,6 +118,7 @@ int main(void)
     printf("  step %.2f ms", step_milliseconds(session, info->n_vocab));
     print_memory();
     printf("  cache %s\n", states[model_weights_cache(model)]);
+    fflush(stdout);
     if (model_weights_cache(model) == WEIGHTS_CACHE_WRITING) {
         while (model_weights_cache(model) == WEIGHTS_CACHE_WRITING)
             nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
