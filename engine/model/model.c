@@ -154,7 +154,7 @@ static void look_for_cache(const struct opening *opening)
 {
     const struct model_options *options = opening->options;
     struct model *model = opening->model;
-    struct weights weights;
+    struct weights weights = {.n_matrices = 0};
 
     if (!options->weights_cache_folder ||
         weights_bind(&weights, model->file, &model->parameters, options->level, NULL) !=
