@@ -36,6 +36,8 @@ void command_info(struct chat *chat, const char *arguments)
     if (info == NULL)
         return;
     model_text(info, &text);
+    if (engine_model(chat->engine) != NULL)
+        model_cache_text(model_weights_cache(engine_model(chat->engine)), &text);
     text_printf(&text, "%-14s %u of %u tokens used; trained for %u", "context",
                 chat->status.position, chat->status.n_context, info->n_context);
     display_say(&chat->display, UI_BLOCK_NOTICE, "%s", text_string(&text));

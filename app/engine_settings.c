@@ -3,11 +3,34 @@
  */
 #include "app/engine_settings.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
 
 #include "app/builtin_model.h"
+
+const char *weights_cache_folder(void)
+{
+    static char folder[4096];
+    size_t n;
+
+    if (!config_folder_cache(folder, sizeof folder))
+        return NULL;
+    n = strlen(folder);
+    return snprintf(folder + n, sizeof folder - n, "/weights") < (int)(sizeof folder - n)
+               ? folder
+               : NULL;
+}
+
+static enum weights_cache_mode weights_cache_setting(const struct config *config)
+{
+    if (config->weights_cache != NULL && strcmp(config->weights_cache, "on") == 0)
+        return WEIGHTS_CACHE_ON;
+    if (config->weights_cache != NULL && strcmp(config->weights_cache, "off") == 0)
+        return WEIGHTS_CACHE_OFF;
+    return WEIGHTS_CACHE_AUTO;
+}
 
 enum status engine_settings(const struct config_store *store, struct engine_options *options,
                             struct error *error)
@@ -21,6 +44,8 @@ enum status engine_settings(const struct config_store *store, struct engine_opti
         .n_context = (uint32_t)config->context,
         .kv = config->kv != NULL && strcmp(config->kv, "f32") == 0 ? KV_F32 : KV_F16,
         .chunk = (uint32_t)config->chunk,
+        .weights_cache = weights_cache_setting(config),
+        .weights_cache_folder = weights_cache_folder(),
     };
     if (!kernel_level_choose(config->cpu, &options->level))
         return error_set(error, STATUS_USAGE, "no kernel level is called \"%s\"", config->cpu);

@@ -17,6 +17,8 @@
  */
 enum status engine_settings(const struct config_store *store, struct engine_options *options,
                             struct error *error);
+/* Where packed weights are kept; NULL: nowhere.  The text lives as long as the program. */
+const char *weights_cache_folder(void);
 /* The sampling values that somebody gave; the others stay the model's. */
 struct sampling_choice sampling_settings(const struct config_store *store);
 /* Values that `more` gives replace those of `choice`. */

@@ -108,6 +108,10 @@ static const struct guide_row rows[] = {
      "a chat without a screen",
      "(chat|talk|work) (without|with no) (a|the|full) screen; (use|start) plain mode; chat "
      "line by line; use a screen reader; use banter in a dumb terminal"},
+    {"run/clear-weights", DO_RUN, 2, "Run banter weights --clear: the packed weights are removed.",
+     "--clear", "removing the cache of weights",
+     "(remove|delete|clear) (the|) (packed weights|cached weights|cache of weights|weights "
+     "cache); (free|get back) the disk space of the (weights cache|cache of weights)"},
     {"run/raw", DO_RUN, 1, "Add --raw: the bytes are printed unfiltered.", "--raw",
      "unfiltered output",
      "(get|print) (raw|unfiltered) (output|bytes|text); (switch|turn) off the (output|) "

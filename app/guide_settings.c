@@ -49,6 +49,15 @@ static const struct setting_words setting_words[] = {
      "chunk",
      "(change|choose) how many tokens (of a prompt|) are read (in one pass|at once); read the "
      "prompt in (smaller|larger) pieces"},
+    {"weights_cache",
+     "the weights cache; the cache of (packed weights|weights|models); (the|) keeping of "
+     "packed "
+     "weights; whether (packed weights|weights) are kept (on disk|)",
+     "(keep|cache|store) (packed weights|weights|the weights) on disk; (switch|turn) (on|off) "
+     "the "
+     "(weights cache|cache of weights); make the (next|second) start faster; open (a "
+     "large|the) "
+     "model faster (the second time|)"},
     {"system",
      "the system (prompt|message|text) setting; the setting for the system (prompt|message|"
      "text)",

@@ -208,6 +208,9 @@ static const struct words_of subcommand_words[] = {
      "(in|inside) a (model|GGUF) file"},
     {"models", "(list|find|see|show) (the|all|my) (models|model files); (list|find|see) (the|) "
                "models on this (machine|computer); (see|find out) which models I have"},
+    {"weights", "(see|list|show) (the|) (packed weights|cached weights) (on disk|); (see|find "
+                "out) how much "
+                "disk (space|) the cache of weights (takes|uses)"},
     {"config",
      "(show|see|check|print) (the|my) (configuration|config|settings) from the shell; "
      "check (a|my|the) (configuration|config) file; (validate|test) (a|my) config file"},

@@ -117,6 +117,8 @@ static int open_at(const struct invocation *invocation, const char *path, bool v
         .n_threads = options.n_threads,
         .vocabulary_only = vocabulary_only,
         .template_name = options.template_name,
+        .weights_cache = options.weights_cache,
+        .weights_cache_folder = options.weights_cache_folder,
     };
     if (model_open(model, path, &model_options, &error) != STATUS_OK)
         return report_error(&error);

@@ -83,12 +83,8 @@ static void add_memory(struct text_buffer *text, const struct model_info *info)
 
 static void add_load(struct text_buffer *text, const struct model_info *info)
 {
-    double seconds = 0;
-
-    for (size_t i = 0; i < MODEL_LOAD_PHASE_COUNT; i++)
-        seconds += info->load_seconds[i];
     add_label(text, "load");
-    text_printf(text, "%.2f s (read %.2f, vocabulary %.2f, weights %.2f)\n", seconds,
+    text_printf(text, "%.2f s (read %.2f, vocabulary %.2f, weights %.2f)\n", info->open_seconds,
                 info->load_seconds[MODEL_LOAD_READ], info->load_seconds[MODEL_LOAD_VOCABULARY],
                 info->load_seconds[MODEL_LOAD_WEIGHTS]);
 }
@@ -123,4 +119,21 @@ void model_text(const struct model_info *info, struct text_buffer *text)
     text_printf(text, "%s\n", kernel_level_name(info->level));
     if (info->packed_bytes > 0)
         add_load(text, info);
+}
+
+void model_cache_text(enum weights_cache_state state, struct text_buffer *text)
+{
+    static const char *const words[] = {
+        [WEIGHTS_CACHE_ABSENT] = "not on disk yet",
+        [WEIGHTS_CACHE_MAPPED] = "mapped from disk",
+        [WEIGHTS_CACHE_WRITING] = "being written to disk",
+        [WEIGHTS_CACHE_WRITTEN] = "written to disk for the next start",
+        [WEIGHTS_CACHE_REFUSED] =
+            "not on disk: no room, no folder, or written by another banter",
+    };
+
+    if (state == WEIGHTS_CACHE_NONE)
+        return;
+    add_label(text, "packed");
+    text_printf(text, "%s\n", words[state]);
 }

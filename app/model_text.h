@@ -15,5 +15,7 @@ void text_add_bytes(struct text_buffer *text, uint64_t n_bytes);
 void text_add_count(struct text_buffer *text, uint64_t count);
 /* One line for each thing that is known, labels in a column; names are filtered. */
 void model_text(const struct model_info *info, struct text_buffer *text);
+/* Are its packed weights kept on disk?  A line, or none for WEIGHTS_CACHE_NONE. */
+void model_cache_text(enum weights_cache_state state, struct text_buffer *text);
 
 #endif

@@ -251,7 +251,10 @@ static int open_draft(struct grading *grading, const char *path)
     if (engine_settings(grading->invocation->store, &options, &error) != STATUS_OK)
         return report_error(&error);
     const struct model_options model_options = {.level = options.level,
-                                                .n_threads = options.n_threads};
+                                                .n_threads = options.n_threads,
+                                                .weights_cache = options.weights_cache,
+                                                .weights_cache_folder =
+                                                    options.weights_cache_folder};
     if (model_open(&grading->draft, path, &model_options, &error) != STATUS_OK)
         return report_error(&error);
     if (model_info(grading->draft)->n_vocab != model_info(grading->model)->n_vocab) {

@@ -96,6 +96,7 @@ int subcommand_info(struct invocation *invocation)
         return code;
     output_init(&output, STDOUT_FILENO, "standard output", false);
     model_text(model_info(model), &text);
+    model_cache_text(model_weights_cache(model), &text);
     output_text(&output, text_string(&text), text.n_bytes);
     bool all_keys = invocation->values[FLAG_ALL_KEYS] != NULL;
     bool tensors = invocation->values[FLAG_TENSORS] != NULL;

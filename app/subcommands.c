@@ -54,6 +54,10 @@ static const struct option_flag info_flags[] = {
     {FLAG_TENSORS, "tensors", 0, NULL, NULL, "every tensor of the file"},
     {0},
 };
+static const struct option_flag weights_flags[] = {
+    {FLAG_CLEAR, "clear", 0, NULL, NULL, "remove them all"},
+    {0},
+};
 static const struct option_flag grade_flags[] = {
     {FLAG_DRAFT, "draft", 0, "FILE", NULL, "a draft model: its acceptance is measured"},
     {FLAG_OUTPUT, "output", 'o', "FORMAT", answer_outputs, "a table as text, or json"},
@@ -192,9 +196,11 @@ const struct subcommand subcommands[] = {
      "Print the text of token ids.", SETTINGS("model"), detokenize_flags, 1 << 20,
      subcommand_detokenize},
     {"info", SYNOPSES("[OPTION]... [FILE]"), "Describe a model file.",
-     SETTINGS("model", "template", "cpu"), info_flags, 1, subcommand_info},
+     SETTINGS("model", "template", "cpu", "weights_cache"), info_flags, 1, subcommand_info},
     {"models", SYNOPSES("[OPTION]..."), "List the model files on this machine.", NULL, NULL, 0,
      subcommand_models},
+    {"weights", SYNOPSES("[--clear]"), "List the packed weights that are kept on disk.", NULL,
+     weights_flags, 0, subcommand_weights},
     {"grade", SYNOPSES("--model FILE [--draft FILE] [OPTION]... QUESTIONS.jsonl"),
      "Grade a model's answers to held-out questions, and its drafts.", SETTINGS("engine"),
      grade_flags, 1, subcommand_grade},

@@ -20,6 +20,7 @@ int subcommand_tokenize(struct invocation *invocation);
 int subcommand_detokenize(struct invocation *invocation);
 int subcommand_info(struct invocation *invocation);
 int subcommand_models(struct invocation *invocation);
+int subcommand_weights(struct invocation *invocation);
 int subcommand_config(struct invocation *invocation);
 int subcommand_policy(struct invocation *invocation);
 int subcommand_grade(struct invocation *invocation);

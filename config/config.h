@@ -34,6 +34,7 @@ struct config {
     char *kv;            /* "f16" | "f32" */
     char *cpu;           /* kernel level; NULL: best */
     int64_t chunk;       /* prefill tokens in a pass; 0: chosen */
+    char *weights_cache; /* "auto" | "on" | "off" */
     /* chat */
     char *system;         /* system prompt; NULL: none */
     char *think;          /* "auto" | "on" | "off" */

@@ -12,6 +12,7 @@ static const char *const kv_choices[] = {"f16", "f32", NULL};
 static const char *const cpu_choices[] = {"reference", "generic", "neon",
                                           "avx2",      "avx512",  NULL};
 static const char *const think_choices[] = {"auto", "on", "off", NULL};
+static const char *const weights_cache_choices[] = {"auto", "on", "off", NULL};
 static const char *const color_choices[] = {"auto", "always", "never", NULL};
 static const char *const template_choices[] = {"qwen3.5", "chatml", NULL};
 
@@ -44,6 +45,10 @@ static const struct config_option options[] = {
      .offset = FIELD(chunk), .minimum = 0, .maximum = 65536, .counts_tokens = true,
      .built_in = "0", .argument = "TOKENS", .section = "engine",
      .help = "tokens read in one pass; 0: chosen; never changes the answer"},
+    {.key = "weights_cache", .flag = "weights-cache", .environment = "BANTER_WEIGHTS_CACHE",
+     .type = CONFIG_CHOICE, .choices = weights_cache_choices, .offset = FIELD(weights_cache),
+     .built_in = "auto", .argument = "WHEN", .section = "engine",
+     .help = "keep packed weights on disk for the next start; auto: of large models"},
 
     {.key = "system", .flag = "system", .letter = 's', .environment = "BANTER_SYSTEM",
      .type = CONFIG_STRING, .offset = FIELD(system), .argument = "TEXT", .section = "chat",

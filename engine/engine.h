@@ -32,6 +32,8 @@ struct engine_options {
     uint32_t n_context;
     enum kv_type kv;
     uint32_t chunk;
+    enum weights_cache_mode weights_cache; /* of the model and of drafts; see model.h */
+    const char *weights_cache_folder;
 };
 
 enum engine_event_type {

@@ -20,8 +20,24 @@ struct model;
 enum model_load_phase {
     MODEL_LOAD_READ, /* header, metadata, tensor directory */
     MODEL_LOAD_VOCABULARY,
-    MODEL_LOAD_WEIGHTS, /* packing; done / total are bytes */
+    MODEL_LOAD_WEIGHTS, /* packing or mapping; done / total are bytes */
     MODEL_LOAD_PHASE_COUNT
+};
+
+/* Are packed weights kept on disk, to be mapped at the next start? */
+enum weights_cache_mode {
+    WEIGHTS_CACHE_OFF,
+    WEIGHTS_CACHE_AUTO, /* from 256 MB on, and while the disk keeps twice their size free */
+    WEIGHTS_CACHE_ON    /* of any model */
+};
+
+enum weights_cache_state {
+    WEIGHTS_CACHE_NONE,    /* they are not kept */
+    WEIGHTS_CACHE_ABSENT,  /* there is no file that fits */
+    WEIGHTS_CACHE_MAPPED,  /* they are (or, without weights, would be) mapped */
+    WEIGHTS_CACHE_WRITING, /* in the background; closing the model stops it */
+    WEIGHTS_CACHE_WRITTEN,
+    WEIGHTS_CACHE_REFUSED /* no room, no folder, or another process writes them */
 };
 
 struct model_options {
@@ -30,6 +46,8 @@ struct model_options {
     bool vocabulary_only;    /* tokenizer and metadata alone: no weights, no session */
     const char
         *template_name; /* "qwen3.5", "chatml"; NULL or "": by architecture and markers */
+    enum weights_cache_mode weights_cache;
+    const char *weights_cache_folder; /* made when it is first needed; NULL: as OFF */
     /* May be NULL.  Called on the opening thread, at most a few hundred times. */
     void (*progress)(void *context, enum model_load_phase phase, uint64_t done, uint64_t total);
     void *progress_context;
@@ -69,7 +87,8 @@ struct model_info {
     uint64_t trunk_operations, head_operations; /* of a row */
     uint64_t state_bytes;        /* recurrent and convolution state of a session */
     uint64_t kv_bytes_per_token; /* f16 */
-    double load_seconds[MODEL_LOAD_PHASE_COUNT];
+    double load_seconds[MODEL_LOAD_PHASE_COUNT]; /* vocabulary and weights at the same time */
+    double open_seconds;                         /* of the clock, in model_open() */
 };
 
 /*
@@ -80,6 +99,8 @@ enum status model_open(struct model **out, const char *path,
                        const struct model_options *options, struct error *error);
 void model_close(struct model **model); /* NULL is allowed */
 const struct model_info *model_info(const struct model *model);
+/* What became of keeping the packed weights; it changes while they are written. */
+enum weights_cache_state model_weights_cache(const struct model *model);
 
 /* Every key and tensor of the file, for `banter info`: one callback a line, no newline in it. */
 typedef void (*model_line_sink)(void *context, const char *line, size_t n_bytes);

@@ -55,6 +55,7 @@ static enum status map_part(struct gguf_part *part, int descriptor, struct error
         return refuse_errno(error, "cannot map the file", errno);
     part->bytes = bytes;
     part->mapped = true;
+    gguf_stamp_fill(&part->stamp, &info);
     return STATUS_OK;
 }
 

@@ -115,6 +115,14 @@ void gguf_tensor_drop_pages(const struct gguf *file, const struct gguf_tensor *t
 void gguf_tensor_read_ahead(const struct gguf *file, const struct gguf_tensor *tensor);
 
 /*
+ * A hash of which files were opened (device, inode, size, time of the last change) and of all that
+ * stands in front of their tensors, in the order of the parts.  false: not from files, or no memory.
+ */
+bool gguf_identity(const struct gguf *file, uint64_t out[2]);
+/* Are the files under its paths still those that were opened, and untouched since? */
+bool gguf_is_unchanged(const struct gguf *file);
+
+/*
  * Values.  Each returns STATUS_OK, STATUS_NOT_FOUND (no such key; *out untouched, error
  * untouched) or STATUS_DAMAGED (wrong type or out of range; error names key and offset).
  */

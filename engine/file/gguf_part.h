@@ -17,11 +17,19 @@ struct gguf_name {
     uint32_t index;
 };
 
+/* A file as the system knows it; all of 8 bytes, so that stamps can be compared and hashed. */
+struct gguf_stamp {
+    uint64_t device, inode, n_bytes;
+    int64_t seconds; /* of the last change */
+    uint64_t nanoseconds;
+};
+
 struct gguf_part {
     char *path; /* NULL: from memory */
     const uint8_t *bytes;
     uint64_t n_bytes;
-    bool mapped; /* bytes is a mapping of ours */
+    bool mapped;             /* bytes is a mapping of ours */
+    struct gguf_stamp stamp; /* when it was mapped */
     uint32_t version;
     uint32_t alignment;
     uint64_t data_offset; /* of the data section */
@@ -49,6 +57,9 @@ const char *gguf_quote(struct gguf_string name, char *buffer, size_t n_bytes);
  * the directory; gguf_part_release() frees it.  Errors as gguf_open(); where: "offset N". */
 enum status gguf_part_read(struct gguf_part *part, struct error *error);
 void gguf_part_release(struct gguf_part *part);
+
+struct stat;
+void gguf_stamp_fill(struct gguf_stamp *stamp, const struct stat *status);
 
 /* Sort an index; returns the later of two entries of the same name, or NULL if all differ. */
 const struct gguf_name *gguf_names_sort(struct gguf_name *names, uint64_t n_names);

@@ -464,6 +464,7 @@ void generic_kernels(struct kernels *table)
 {
     *table = (struct kernels){
         .level = KERNEL_LEVEL_GENERIC,
+        .pack = generic_pack,
         .quantize = generic_quantize,
         .matmul = generic_matmul,
         .rms_norm = rms_norm,

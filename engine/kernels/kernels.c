@@ -23,10 +23,12 @@ static void fill_tables(void)
     if (kernel_level_supported(KERNEL_LEVEL_AVX2)) {
         avx2_kernels(&tables[KERNEL_LEVEL_AVX2]);
         logits_avx2_kernels(&tables[KERNEL_LEVEL_AVX2]);
+        tables[KERNEL_LEVEL_AVX2].pack = avx2_pack;
     }
     if (kernel_level_supported(KERNEL_LEVEL_AVX512)) {
         avx512_kernels(&tables[KERNEL_LEVEL_AVX512]);
         logits_avx512_kernels(&tables[KERNEL_LEVEL_AVX512]);
+        tables[KERNEL_LEVEL_AVX512].pack = avx2_pack;
     }
 #endif
 }

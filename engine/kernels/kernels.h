@@ -92,6 +92,14 @@ struct kernels {
     enum kernel_level level;
 
     /*
+     * Pack groups first_group .. first_group + n_groups - 1 of weight->native into packed (the
+     * start of the whole packed matrix, KERNEL_ALIGNMENT aligned).  Rows beyond n_rows are packed
+     * as zeros.  All levels give the same bytes.
+     */
+    void (*pack)(const struct weight *weight, uint32_t first_group, uint32_t n_groups,
+                 void *packed);
+
+    /*
      * Store n_rows rows x [n_rows][n_columns] (row stride x_stride floats) in an activation buffer
      * of activation_bytes(form, n_columns, n_rows) bytes for row indices first_row ..
      * first_row + n_rows - 1 of n_total rows.  A row's bytes depend on that row alone.
@@ -176,16 +184,11 @@ size_t kernels_activation_offset(enum activation_form form, uint32_t column, uin
 
 /* Does this level want packed weights of the type (false: it reads weight->native)? */
 bool kernels_wants_packing(enum kernel_level level, enum tensor_type type);
+/* Changes whenever packed bytes of any type would; levels that pack share one layout. */
+uint32_t kernels_layout_version(void);
 /* Bytes of one packed group of GROUP_ROWS rows. */
 size_t kernels_group_bytes(enum tensor_type type, uint32_t n_columns);
 /* Groups first_group .. first_group + n_groups - 1 of a weight as one of their own; borrows. */
 struct weight kernels_weight_groups(const struct weight *weight, uint32_t first_group,
                                     uint32_t n_groups);
-/*
- * Pack groups first_group .. first_group + n_groups - 1 of weight->native into packed (the start of
- * the whole packed matrix, KERNEL_ALIGNMENT aligned).  Rows beyond n_rows are packed as zeros.
- */
-void kernels_pack(const struct weight *weight, uint32_t first_group, uint32_t n_groups,
-                  void *packed);
-
 #endif

@@ -30,6 +30,9 @@
 #include "engine/kernels/kernels.h"
 #include "engine/kernels/math.h"
 
+/* Raise it with every change of a packed layout: packed weights are kept on disk. */
+enum { PACKED_LAYOUT_VERSION = 1 };
+
 /* 32 columns of an activation row: x = scale * q. */
 struct activation_32 {
     int8_t q[32];
@@ -122,6 +125,9 @@ void generic_matmul(const struct weight *weight, uint32_t first_group, uint32_t 
 void generic_quantize(enum activation_form form, const float *x, size_t x_stride,
                       uint32_t n_columns, uint32_t first_row, uint32_t n_rows, uint32_t n_total,
                       void *activation);
+/* The definition of the packed layouts; see pack.c. */
+void generic_pack(const struct weight *weight, uint32_t first_group, uint32_t n_groups,
+                  void *packed);
 /* Writes every entry of the table; a level then replaces those that it does better. */
 void generic_kernels(struct kernels *table);
 /* The same with a matmul on F32 activations, in double. */
@@ -131,6 +137,8 @@ void reference_kernels(struct kernels *table);
 void avx2_kernels(struct kernels *table);
 void avx2_matmul(const struct weight *weight, uint32_t first_group, uint32_t n_groups,
                  const void *x, uint32_t n_tokens, float *out, size_t out_stride);
+void avx2_pack(const struct weight *weight, uint32_t first_group, uint32_t n_groups,
+               void *packed);
 void avx512_kernels(struct kernels *table);
 /* The entries of logits.c, logits_avx2.c and logits_avx512.c. */
 void logits_kernels(struct kernels *table);

@@ -1,7 +1,7 @@
 /*
  * pack.c - native rows to groups of 16 rows; see layout.h for the layouts
  *
- * Packing runs once when a model is opened.  Values are moved, or unpacked to bytes exactly;
+ * The definition of the layouts, for any number of rows; pack_avx2.c repeats it by bytes.  Values are moved, or unpacked to bytes exactly;
  * nothing is rounded, so the packed kernels give the bytes of the native ones.
  */
 #include "engine/kernels/layout.h"
@@ -9,6 +9,11 @@
 bool kernels_wants_packing(enum kernel_level level, enum tensor_type type)
 {
     return level > KERNEL_LEVEL_GENERIC && tensor_type_info(type)->computable;
+}
+
+uint32_t kernels_layout_version(void)
+{
+    return PACKED_LAYOUT_VERSION;
 }
 
 size_t kernels_group_bytes(enum tensor_type type, uint32_t n_columns)
@@ -116,7 +121,7 @@ static void pack_values(size_t value_bytes, const uint8_t *row, uint32_t first, 
                value_bytes);
 }
 
-void kernels_pack(const struct weight *weight, uint32_t first_group, uint32_t n_groups,
+void generic_pack(const struct weight *weight, uint32_t first_group, uint32_t n_groups,
                   void *packed)
 {
     const struct tensor_type_info *info = tensor_type_info(weight->type);
@@ -128,8 +133,10 @@ void kernels_pack(const struct weight *weight, uint32_t first_group, uint32_t n_
         uint8_t *group = (uint8_t *)packed + g * group_bytes;
         uint32_t first = g * GROUP_ROWS, n = weight->n_rows - first;
         const uint8_t *rows = (const uint8_t *)weight->native + first * row_bytes;
-        if (n < GROUP_ROWS || weight->n_columns % 64 != 0)
-            memset(group, 0, group_bytes); /* absent rows, second half of the last pair */
+        /* Absent rows, the second half of the last pair, half a line behind scales of Q6_K. */
+        if (n < GROUP_ROWS || weight->n_columns % 64 != 0 ||
+            (weight->type == TENSOR_Q6_K && n_blocks % 2 != 0))
+            memset(group, 0, group_bytes);
         n = n < GROUP_ROWS ? n : GROUP_ROWS;
         uint32_t step = info->block_elements == 1 ? 64 : 1;
         for (uint32_t b = 0; b < n_blocks; b += step) {

@@ -8,11 +8,14 @@
 #include "engine/kernels/kernels.h"
 #include "engine/model/hyperparameters.h"
 #include "engine/model/weights.h"
+#include "engine/model/weights_cache.h"
 #include "engine/run/pool.h"
+#include "engine/run/quiet_thread.h"
 #include "engine/state/state.h"
 #include "engine/text/template.h"
 #include "engine/text/vocabulary.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +28,8 @@ struct model {
     struct hyperparameters parameters;   /* owns */
     struct weights weights;              /* owns */
     bool has_weights;
+    struct weights_cache *cache;          /* owns; NULL: packed weights are not kept */
+    enum weights_cache_state cache_state; /* without weights: what was found */
     const struct kernels *kernels;
     struct model_info info;
 };
@@ -154,6 +159,28 @@ static bool is_cancelled(const struct opening *opening)
            atomic_load_explicit(opening->options->cancel, memory_order_relaxed);
 }
 
+/* Is there a file of packed weights?  Of interest to who describes a model without its weights. */
+static void look_for_cache(const struct opening *opening)
+{
+    const struct model_options *options = opening->options;
+    struct model *model = opening->model;
+    struct weights weights = {.n_matrices = 0};
+
+    if (!options->weights_cache_folder ||
+        weights_bind(&weights, model->file, &model->parameters, options->level, NULL) !=
+            STATUS_OK)
+        return;
+    if (weights_lay_out(&weights, options->level, NULL) == STATUS_OK)
+        weights_cache_new(&model->cache, options->weights_cache_folder, options->weights_cache,
+                          model->file, &weights);
+    model->cache_state = WEIGHTS_CACHE_NONE;
+    if (model->cache)
+        model->cache_state =
+            weights_cache_is_there(model->cache) ? WEIGHTS_CACHE_MAPPED : WEIGHTS_CACHE_ABSENT;
+    weights_cache_free(&model->cache);
+    weights_release(&weights);
+}
+
 static enum status open_file(const struct opening *opening, const char *path)
 {
     struct model *model = opening->model;
@@ -165,22 +192,23 @@ static enum status open_file(const struct opening *opening, const char *path)
     if (!opening->options->vocabulary_only)
         return hyperparameters_read(&model->parameters, model->file, opening->error);
     /* Here they are for model_info() alone; a file of a vocabulary has none. */
-    if (hyperparameters_read(&model->parameters, model->file, NULL) == STATUS_OK)
+    if (hyperparameters_read(&model->parameters, model->file, NULL) == STATUS_OK) {
         describe_parameters(model);
+        look_for_cache(opening);
+    }
     return STATUS_OK;
 }
 
-static enum status open_vocabulary(const struct opening *opening, const char *path)
+static enum status open_vocabulary(const struct opening *opening, struct error *error)
 {
     struct model *model = opening->model;
     struct model_info *info = &model->info;
     enum status status;
 
-    (void)path;
-    status = vocabulary_load(&model->vocabulary, model->file, opening->error);
+    status = vocabulary_load(&model->vocabulary, model->file, error);
     if (status == STATUS_OK)
         status = chat_template_choose(&model->chat_template, model->file, model->vocabulary,
-                                      opening->options->template_name, opening->error);
+                                      opening->options->template_name, error);
     if (status != STATUS_OK)
         return status;
     info->n_vocab = vocabulary_size(model->vocabulary);
@@ -188,10 +216,9 @@ static enum status open_vocabulary(const struct opening *opening, const char *pa
     snprintf(info->template_notice, sizeof info->template_notice, "%s",
              chat_template_notice(model->chat_template));
     if (!opening->options->vocabulary_only && model->parameters.n_vocab != info->n_vocab) {
-        error_set(opening->error, STATUS_DAMAGED,
-                  "%u tokens, but token_embd.weight has %u rows", info->n_vocab,
-                  model->parameters.n_vocab);
-        error_where(opening->error, "tokenizer.ggml.tokens");
+        error_set(error, STATUS_DAMAGED, "%u tokens, but token_embd.weight has %u rows",
+                  info->n_vocab, model->parameters.n_vocab);
+        error_where(error, "tokenizer.ggml.tokens");
         return STATUS_DAMAGED;
     }
     return STATUS_OK;
@@ -202,51 +229,114 @@ static void report_packing(void *context, uint64_t done, uint64_t total)
     report(context, MODEL_LOAD_WEIGHTS, done, total);
 }
 
-static enum status open_weights(const struct opening *opening, const char *path)
+/* From the cache; else packed, and then written there. */
+static enum status prepare_weights(const struct opening *opening, struct pool *pool)
+{
+    struct model *model = opening->model;
+    const struct model_options *options = opening->options;
+    enum status status = STATUS_NOT_FOUND;
+
+    weights_cache_new(&model->cache, options->weights_cache_folder, options->weights_cache,
+                      model->file, &model->weights);
+    if (model->cache)
+        status = weights_cache_map(model->cache, &model->weights, pool, options->cancel,
+                                   report_packing, (void *)opening, opening->error);
+    if (status != STATUS_NOT_FOUND)
+        return status;
+    *opening->error = (struct error){0};
+    return weights_pack(&model->weights, model->file, options->level, pool, options->cancel,
+                        report_packing, (void *)opening, opening->error);
+}
+
+static enum status open_weights(const struct opening *opening)
 {
     struct model *model = opening->model;
     const struct model_options *options = opening->options;
     struct pool *pool = NULL;
     enum status status;
 
-    (void)path;
-    if (options->vocabulary_only)
-        return STATUS_OK;
     status = weights_bind(&model->weights, model->file, &model->parameters, options->level,
                           opening->error);
     if (status != STATUS_OK)
         return status;
     model->has_weights = true;
-    status = pool_new(&pool, options->n_threads, opening->error);
+    status = weights_lay_out(&model->weights, options->level, opening->error);
     if (status == STATUS_OK)
-        status = weights_pack(&model->weights, model->file, options->level, pool,
-                              options->cancel, report_packing, (void *)opening, opening->error);
+        status = pool_new(&pool, options->n_threads, opening->error);
+    if (status == STATUS_OK)
+        status = prepare_weights(opening, pool);
     pool_free(&pool);
-    if (status == STATUS_OK) {
-        describe_parameters(model);
-        describe_cost(model);
+    return status;
+}
+
+/* The vocabulary is built beside the weights: it takes one thread's time and little memory. */
+struct vocabulary_work {
+    const struct opening *opening;
+    enum status status;
+    struct error error;
+    pthread_t thread;
+};
+
+static void *vocabulary_main(void *argument)
+{
+    struct vocabulary_work *work = argument;
+    const double begin = seconds_now();
+
+    work->status = open_vocabulary(work->opening, &work->error);
+    work->opening->model->info.load_seconds[MODEL_LOAD_VOCABULARY] = seconds_now() - begin;
+    return NULL;
+}
+
+/* What is wrong with the vocabulary is said first, whichever ends first. */
+static enum status open_parts(const struct opening *opening)
+{
+    struct vocabulary_work work = {.opening = opening};
+    double *seconds = opening->model->info.load_seconds;
+    const bool alone =
+        opening->options->vocabulary_only ||
+        quiet_thread_start(&work.thread, "banter-words", vocabulary_main, &work) != 0;
+    enum status status = STATUS_OK;
+
+    report(opening, MODEL_LOAD_VOCABULARY, 0, 1);
+    if (alone)
+        vocabulary_main(&work);
+    if (!opening->options->vocabulary_only && (!alone || work.status == STATUS_OK)) {
+        const double begin = seconds_now();
+        report(opening, MODEL_LOAD_WEIGHTS, 0, 1);
+        status = open_weights(opening);
+        seconds[MODEL_LOAD_WEIGHTS] = seconds_now() - begin;
+    }
+    if (!alone)
+        pthread_join(work.thread, NULL);
+    if (work.status != STATUS_OK) {
+        *opening->error = work.error;
+        return work.status;
     }
     return status;
 }
 
 static enum status open_phases(const struct opening *opening, const char *path)
 {
-    typedef enum status (*phase_function)(const struct opening *opening, const char *path);
-    static const phase_function phases[MODEL_LOAD_PHASE_COUNT] = {
-        [MODEL_LOAD_READ] = open_file,
-        [MODEL_LOAD_VOCABULARY] = open_vocabulary,
-        [MODEL_LOAD_WEIGHTS] = open_weights,
-    };
-    enum status status = STATUS_OK;
+    struct model *model = opening->model;
+    const double begin = seconds_now();
+    enum status status;
 
-    for (int phase = 0; phase < MODEL_LOAD_PHASE_COUNT && status == STATUS_OK; phase++) {
-        const double begin = seconds_now();
-        if (is_cancelled(opening))
-            return error_set(opening->error, STATUS_CANCELLED, "loading was stopped");
-        report(opening, phase, 0, 1);
-        status = phases[phase](opening, path);
-        opening->model->info.load_seconds[phase] = seconds_now() - begin;
+    report(opening, MODEL_LOAD_READ, 0, 1);
+    status = open_file(opening, path);
+    model->info.load_seconds[MODEL_LOAD_READ] = seconds_now() - begin;
+    if (status == STATUS_OK && is_cancelled(opening))
+        status = error_set(opening->error, STATUS_CANCELLED, "loading was stopped");
+    if (status == STATUS_OK)
+        status = open_parts(opening);
+    if (status == STATUS_OK && model->has_weights) {
+        describe_parameters(model);
+        describe_cost(model);
     }
+    model->info.open_seconds = seconds_now() - begin;
+    /* Last of all: nothing of the load waits for it. */
+    if (status == STATUS_OK && model->cache &&
+        weights_cache_state(model->cache) == WEIGHTS_CACHE_ABSENT)
+        weights_cache_write(model->cache);
     return status;
 }
 
@@ -254,7 +344,8 @@ enum status model_open(struct model **out, const char *path,
                        const struct model_options *options, struct error *error)
 {
     struct model *model = checked_allocate_zeroed(1, sizeof *model);
-    struct opening opening = {model, options, error};
+    struct error unwanted = {0}; /* where the caller wants none */
+    struct opening opening = {model, options, error ? error : &unwanted};
     enum status status;
 
     *out = NULL;
@@ -281,6 +372,7 @@ void model_close(struct model **model)
 {
     if (!model || !*model)
         return;
+    weights_cache_free(&(*model)->cache); /* its writer reads the weights */
     if ((*model)->has_weights)
         weights_release(&(*model)->weights);
     hyperparameters_release(&(*model)->parameters);
@@ -294,6 +386,11 @@ void model_close(struct model **model)
 const struct model_info *model_info(const struct model *model)
 {
     return &model->info;
+}
+
+enum weights_cache_state model_weights_cache(const struct model *model)
+{
+    return model->cache ? weights_cache_state(model->cache) : model->cache_state;
 }
 
 const struct gguf *model_file(const struct model *model)

@@ -1,9 +1,10 @@
 /*
  * packing.c - native rows of the file to the layout of the kernels, once, at load
  *
- * All packed matrices share one anonymous region, advised to use huge pages: first touch of
- * small pages costs more than the packing itself.  Work is handed out in pieces of a few
- * megabytes, each divided among the threads, so that a cancel and the progress are seen often.
+ * All packed matrices share one region, in anonymous memory that is advised to use huge pages, or
+ * in a file of the cache (weights_cache.h), which has the same bytes.  Work is handed out in pieces
+ * of a few megabytes, each divided among the threads, so that a cancel and the progress are seen
+ * often.
  */
 #include "engine/model/weights.h"
 
@@ -13,6 +14,7 @@
 
 #include <sys/mman.h>
 
+enum { PAGE_BYTES = 4096 }; /* where matrices begin, whatever the system's pages are */
 static const uint64_t PIECE_BYTES = 16 << 20;
 static const uint64_t PROGRESS_STEPS = 200; /* reports of a whole load, at most */
 
@@ -21,18 +23,50 @@ static uint32_t group_count(const struct weight *weight)
     return (weight->n_rows + GROUP_ROWS - 1) / GROUP_ROWS;
 }
 
-static bool packed_size(const struct weight *weight, uint64_t *n_bytes)
+static uint64_t packed_bytes_of(const struct weight *weight)
 {
-    uint64_t size;
+    return group_count(weight) * (uint64_t)kernels_group_bytes(weight->type, weight->n_columns);
+}
 
-    return checked_multiply(group_count(weight),
-                            kernels_group_bytes(weight->type, weight->n_columns), &size) &&
-           checked_align(size, KERNEL_ALIGNMENT, n_bytes);
+enum status weights_lay_out(struct weights *weights, enum kernel_level level,
+                            struct error *error)
+{
+    uint64_t total = 0;
+
+    for (size_t i = 0; i < weights->n_matrices; i++) {
+        struct bound_matrix *matrix = &weights->matrices[i];
+        const struct weight *weight = matrix->weight;
+        uint64_t size = 0, end = 0;
+        if (!kernels_wants_packing(level, weight->type))
+            continue;
+        if (!checked_multiply(group_count(weight),
+                              kernels_group_bytes(weight->type, weight->n_columns), &size) ||
+            !checked_align(size, PAGE_BYTES, &size) || !checked_add(total, size, &end) ||
+            end > PTRDIFF_MAX)
+            return error_set(error, STATUS_NO_MEMORY,
+                             "packed weights exceed the address space");
+        matrix->offset = total;
+        matrix->n_bytes = size;
+        total = end;
+    }
+    weights->packed_bytes = total;
+    return STATUS_OK;
+}
+
+void weights_take_mapping(struct weights *weights, void *mapping, size_t n_bytes, size_t offset)
+{
+    weights->mapping = mapping;
+    weights->mapping_bytes = n_bytes;
+    weights->packed = (char *)mapping + offset;
+    for (size_t i = 0; i < weights->n_matrices; i++)
+        if (weights->matrices[i].n_bytes > 0)
+            weights->matrices[i].weight->packed =
+                (char *)weights->packed + weights->matrices[i].offset;
 }
 
 struct piece {
+    const struct kernels *kernels;
     const struct weight *weight;
-    void *packed;
     uint32_t first, count; /* groups */
 };
 
@@ -43,10 +77,12 @@ static void pack_part(void *context, uint32_t part, uint32_t n_parts)
 
     pool_range(piece->count, part, n_parts, &first, &count);
     if (count > 0)
-        kernels_pack(piece->weight, piece->first + first, count, piece->packed);
+        piece->kernels->pack(piece->weight, piece->first + first, count,
+                             (void *)piece->weight->packed);
 }
 
 struct packing {
+    const struct kernels *kernels;
     struct pool *pool;
     const atomic_bool *cancel;
     weights_progress progress;
@@ -64,7 +100,7 @@ static void report(struct packing *packing)
     }
 }
 
-static enum status pack_matrix(struct packing *packing, struct weight *weight, void *packed,
+static enum status pack_matrix(struct packing *packing, const struct weight *weight,
                                struct error *error)
 {
     const uint64_t group_bytes = kernels_group_bytes(weight->type, weight->n_columns);
@@ -77,42 +113,28 @@ static enum status pack_matrix(struct packing *packing, struct weight *weight, v
             count = (uint32_t)per_piece;
         if (packing->cancel && atomic_load_explicit(packing->cancel, memory_order_relaxed))
             return error_set(error, STATUS_CANCELLED, "loading was stopped");
-        pool_run(packing->pool, pack_part, &(struct piece){weight, packed, first, count},
+        pool_run(packing->pool, pack_part,
+                 &(struct piece){packing->kernels, weight, first, count},
                  (uint32_t)pool_thread_count(packing->pool));
         first += count;
         packing->done += count * group_bytes;
         report(packing);
     }
-    weight->packed = packed;
     return STATUS_OK;
 }
 
-static enum status reserve(struct weights *weights, enum kernel_level level,
-                           struct packing *packing, struct error *error)
+/* First touch of small pages costs more than the packing itself. */
+static enum status reserve(struct weights *weights, struct error *error)
 {
-    uint64_t total = 0, size = 0;
+    const size_t n_bytes = (size_t)weights->packed_bytes;
+    void *memory =
+        mmap(NULL, n_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-    for (size_t i = 0; i < weights->n_matrices; i++) {
-        const struct weight *weight = weights->matrices[i].weight;
-        if (!kernels_wants_packing(level, weight->type))
-            continue;
-        if (!packed_size(weight, &size) || !checked_add(total, size, &total))
-            return error_set(error, STATUS_NO_MEMORY,
-                             "packed weights exceed the address space");
-        packing->total += group_count(weight) *
-                          (uint64_t)kernels_group_bytes(weight->type, weight->n_columns);
-    }
-    if (total == 0)
-        return STATUS_OK;
-    weights->packed =
-        mmap(NULL, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (weights->packed == MAP_FAILED) {
-        weights->packed = NULL;
-        return error_set(error, STATUS_NO_MEMORY, "no memory for %llu MB of packed weights",
-                         (unsigned long long)(total >> 20));
-    }
-    weights->packed_bytes = total;
-    madvise(weights->packed, total, MADV_HUGEPAGE);
+    if (memory == MAP_FAILED)
+        return error_set(error, STATUS_NO_MEMORY, "no memory for %zu MB of packed weights",
+                         n_bytes >> 20);
+    madvise(memory, n_bytes, MADV_HUGEPAGE);
+    weights_take_mapping(weights, memory, n_bytes, 0);
     return STATUS_OK;
 }
 
@@ -120,20 +142,27 @@ enum status weights_pack(struct weights *weights, const struct gguf *file,
                          enum kernel_level level, struct pool *pool, const atomic_bool *cancel,
                          weights_progress progress, void *context, struct error *error)
 {
-    struct packing packing = {pool, cancel, progress, context, 0, 0, 0};
-    enum status status = reserve(weights, level, &packing, error);
-    uint64_t offset = 0, size = 0;
+    struct packing packing = {.kernels = kernels_for(level),
+                              .pool = pool,
+                              .cancel = cancel,
+                              .progress = progress,
+                              .context = context};
+    enum status status;
 
+    for (size_t i = 0; i < weights->n_matrices; i++)
+        if (weights->matrices[i].n_bytes > 0)
+            packing.total += packed_bytes_of(weights->matrices[i].weight);
+    if (packing.total == 0)
+        return STATUS_OK;
+    status = reserve(weights, error);
     for (size_t i = 0; i < weights->n_matrices && status == STATUS_OK; i++) {
         const struct bound_matrix *matrix = &weights->matrices[i];
-        if (!kernels_wants_packing(level, matrix->weight->type) ||
-            !packed_size(matrix->weight, &size))
+        if (matrix->n_bytes == 0)
             continue;
         if (i + 1 < weights->n_matrices)
             gguf_tensor_read_ahead(file, weights->matrices[i + 1].tensor);
-        status = pack_matrix(&packing, matrix->weight, (char *)weights->packed + offset, error);
+        status = pack_matrix(&packing, matrix->weight, error);
         gguf_tensor_drop_pages(file, matrix->tensor);
-        offset += size;
     }
     return status;
 }

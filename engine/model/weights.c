@@ -207,7 +207,7 @@ static void bind_named(struct binder *binder, const char *name, uint32_t n_rows,
               sizeof *weights->matrices))
         return;
     weights->matrices = array;
-    weights->matrices[weights->n_matrices++] = (struct bound_matrix){out, tensor};
+    weights->matrices[weights->n_matrices++] = (struct bound_matrix){out, tensor, 0, 0};
 }
 
 static void bind_matrix(struct binder *binder, const char *suffix, uint32_t n_rows,
@@ -391,7 +391,7 @@ void weights_release(struct weights *weights)
     free(weights->matrices);
     free(weights->layers);
     free(weights->mtp);
-    if (weights->packed)
-        munmap(weights->packed, weights->packed_bytes);
+    if (weights->mapping)
+        munmap(weights->mapping, weights->mapping_bytes);
     memset(weights, 0, sizeof *weights);
 }

@@ -72,6 +72,7 @@ struct mtp_weights {
 struct bound_matrix {
     struct weight *weight;            /* borrows from the struct that holds it */
     const struct gguf_tensor *tensor; /* borrows from the file */
+    uint64_t offset, n_bytes;         /* in the packed region; n_bytes 0: read natively */
 };
 
 struct weights {
@@ -86,8 +87,10 @@ struct weights {
     size_t n_matrices;
     float **vectors; /* owns; decoded small tensors */
     size_t n_vectors, vector_capacity, matrix_capacity;
-    void *packed; /* owns; anonymous mapping */
-    size_t packed_bytes;
+    void *packed;          /* the packed region, in mapping */
+    uint64_t packed_bytes; /* of the region, from weights_lay_out() on */
+    void *mapping;         /* owns; anonymous, or a file of the cache */
+    size_t mapping_bytes;
 };
 
 /*
@@ -111,11 +114,21 @@ struct weights_cost {
 /* After weights_pack().  Multi-token-prediction blocks (n_mtp) are not part of the trunk. */
 struct weights_cost weights_cost(const struct weights *weights, uint32_t n_mtp);
 
+/*
+ * Give every matrix that the level wants packed its place in one region, on pages of its own.
+ * Errors: NO_MEMORY: more than an address space.
+ */
+enum status weights_lay_out(struct weights *weights, enum kernel_level level,
+                            struct error *error);
+/* Take over a mapping, with the packed region `offset` bytes into it. */
+void weights_take_mapping(struct weights *weights, void *mapping, size_t n_bytes,
+                          size_t offset);
+
 /* Called on the calling thread; done and total are bytes of packed weights. */
 typedef void (*weights_progress)(void *context, uint64_t done, uint64_t total);
 
 /*
- * Pack every matrix that the level wants packed, with all threads of the pool, and drop the
+ * Pack every matrix that was laid out into memory of its own, with all threads of the pool, and drop the
  * file's pages of what was packed.  cancel and progress may be NULL.  Errors: NO_MEMORY,
  * CANCELLED.
  */

@@ -17,6 +17,8 @@ static enum status open_parts(struct draft_model *draft, const struct draft_opti
     const struct model_options model = {.level = options->level,
                                         .n_threads =
                                             session_thread_count(options->session.workers_of),
+                                        .weights_cache = options->weights_cache,
+                                        .weights_cache_folder = options->weights_cache_folder,
                                         .progress = options->progress,
                                         .progress_context = options->context,
                                         .cancel = options->cancel};

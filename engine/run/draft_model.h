@@ -21,6 +21,8 @@ struct draft_model {
 struct draft_options {
     const char *path;
     enum kernel_level level;
+    enum weights_cache_mode weights_cache;
+    const char *weights_cache_folder;
     /* workers_of: the target's; n_context: the target's, or what the draft has. */
     struct session_options session;
     void (*progress)(void *context, enum model_load_phase phase, uint64_t done, uint64_t total);

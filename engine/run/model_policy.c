@@ -32,6 +32,8 @@ static enum status open_draft(const struct answering *answering, const char *pat
     const struct draft_options options = {
         .path = path,
         .level = source->options.level,
+        .weights_cache = source->options.weights_cache,
+        .weights_cache_folder = source->weights_cache_folder,
         .session = {.workers_of = source->session,
                     .n_context = session_context(source->session),
                     .kv = source->options.kv,

@@ -49,6 +49,8 @@ static enum status model_load(struct engine_source *base, const struct run_link 
     struct model_options options = {.level = source->options.level,
                                     .n_threads = source->options.n_threads,
                                     .template_name = source->template_name,
+                                    .weights_cache = source->options.weights_cache,
+                                    .weights_cache_folder = source->weights_cache_folder,
                                     .progress = push_loading,
                                     .progress_context = (void *)link,
                                     .cancel = link->closing};
@@ -191,6 +193,7 @@ static void model_source_free(struct engine_source *base)
     byte_buffer_release(&source->answer_ids);
     free(source->path);
     free(source->template_name);
+    free(source->weights_cache_folder);
     free(source);
 }
 
@@ -201,7 +204,7 @@ enum status model_source_new(struct engine_source **out, const struct engine_opt
         model_load,   model_answer, model_check,       model_settle,
         model_render, model_model,  model_source_info, model_source_free,
     };
-    bool named = options->template_name != NULL;
+    bool named = options->template_name != NULL, kept = options->weights_cache_folder != NULL;
     struct model_source *source = calloc(1, sizeof *source);
 
     *out = NULL;
@@ -212,7 +215,9 @@ enum status model_source_new(struct engine_source **out, const struct engine_opt
     kept_states_init(&source->kept);
     source->path = strdup(options->model_path == NULL ? "" : options->model_path);
     source->template_name = named ? strdup(options->template_name) : NULL;
-    if (source->path == NULL || (named && source->template_name == NULL)) {
+    source->weights_cache_folder = kept ? strdup(options->weights_cache_folder) : NULL;
+    if (source->path == NULL || (named && source->template_name == NULL) ||
+        (kept && source->weights_cache_folder == NULL)) {
         model_source_free(&source->base);
         return error_set(error, STATUS_NO_MEMORY, "no memory for the engine");
     }

@@ -14,6 +14,7 @@
 struct model_source {
     struct engine_source base;
     char *path, *template_name; /* owned; template_name may be NULL */
+    char *weights_cache_folder; /* owned; may be NULL */
     struct engine_options options;
     struct model *model;      /* owned */
     struct session *session;  /* owned; borrows model */

@@ -210,7 +210,7 @@ static void bench_matmul(const struct bench *bench, enum tensor_type type, uint3
 
     random_native(type, native, n_blocks);
     if (packing)
-        kernels_pack(&weight, 0, n_groups, memory);
+        kernels->pack(&weight, 0, n_groups, memory);
     else
         memcpy(memory, native, n_bytes);
     for (size_t i = 1; i < n_copies; i++)

@@ -112,7 +112,7 @@ static void matrix_fill(struct matrix *m, enum tensor_type type, uint32_t n_rows
         random_row(type, m->native + 1 + r * row_bytes, n_columns);
     m->weight = (struct weight){type, n_rows, n_columns, m->native + 1, NULL};
     m->packed = aligned(n_groups * kernels_group_bytes(type, n_columns));
-    kernels_pack(&m->weight, 0, n_groups, m->packed);
+    kernels_for(KERNEL_LEVEL_GENERIC)->pack(&m->weight, 0, n_groups, m->packed);
 }
 
 static void matrix_release(struct matrix *m)
@@ -255,6 +255,46 @@ static void matmul_equals_the_definition(void **state)
     }
 }
 
+/* Every level packs the bytes that the definition packs, and nothing beside its groups. */
+static void packing_is_the_same_at_every_level(void **state)
+{
+    static const uint32_t n_rows[] = {1, 15, 16, 17, 32, 70};
+    static const uint32_t n_blocks[] = {1, 2, 3, 4, 7, 8, 9, 16, 31, 33};
+
+    (void)state;
+    FOR_EACH_LEVEL(level)
+    {
+        for (int i = 0; i < N_TYPES; i++) {
+            const struct tensor_type_info *info = tensor_type_info(types[i]);
+            for (size_t r = 0; r < sizeof n_rows / sizeof *n_rows; r++)
+                for (size_t b = 0; b < sizeof n_blocks / sizeof *n_blocks; b++) {
+                    const uint32_t n_columns = n_blocks[b] * info->block_elements;
+                    const uint32_t n_groups = (n_rows[r] + GROUP_ROWS - 1) / GROUP_ROWS;
+                    const size_t group_bytes = kernels_group_bytes(types[i], n_columns);
+                    const size_t n_bytes = n_groups * group_bytes;
+                    struct matrix m;
+                    matrix_fill(&m, types[i], n_rows[r], n_columns);
+                    uint8_t *got = aligned(n_bytes + 64), *wanted = aligned(n_bytes + 64);
+                    memset(got, 0xa5, n_bytes + 64);
+                    memset(wanted, 0x5a, n_bytes);
+                    memset(wanted + n_bytes, 0xa5, 64);
+                    kernels_for(KERNEL_LEVEL_GENERIC)->pack(&m.weight, 0, n_groups, wanted);
+                    for (uint32_t g = n_groups; g-- > 0;) {
+                        kernels_for(level)->pack(&m.weight, g, 1, got);
+                        if (g > 0) /* it stays within its group */
+                            assert_int_equal(got[g * group_bytes - 1], 0xa5);
+                    }
+                    if (memcmp(got, wanted, n_bytes + 64) != 0)
+                        fail_msg("%s, %u x %u, level %s", info->name, n_rows[r], n_columns,
+                                 kernel_level_name(level));
+                    free(got);
+                    free(wanted);
+                    matrix_release(&m);
+                }
+        }
+    }
+}
+
 /* A row's sums do not depend on how many rows or groups are computed together. */
 static void one_token_or_many_one_group_or_all(void **state)
 {
@@ -312,7 +352,7 @@ static void sums_stay_exact_at_their_bounds(void **state)
                         types[i] != TENSOR_IQ4_XS)
                         put_half(block + 2, -0.11f);
                 }
-                kernels_pack(&m.weight, 0, 1, m.packed);
+                kernels_for(level)->pack(&m.weight, 0, 1, m.packed);
                 multiply(KERNEL_LEVEL_GENERIC, &m, x, TOKENS, wanted, ROWS);
                 multiply(level, &m, x, TOKENS, got, ROWS);
                 if (wanted[0] == wanted[0]) /* Q4_1, Q5_1: 0xffff is a NaN minimum */
@@ -708,6 +748,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(definition_is_near_the_exact_answer),
         cmocka_unit_test(matmul_equals_the_definition),
+        cmocka_unit_test(packing_is_the_same_at_every_level),
         cmocka_unit_test(one_token_or_many_one_group_or_all),
         cmocka_unit_test(sums_stay_exact_at_their_bounds),
         cmocka_unit_test(blocks_decode_as_the_format_says),
