@@ -19,6 +19,8 @@ static void fill_tables(void)
 #if defined(__x86_64__)
     avx2_kernels(&tables[KERNEL_LEVEL_AVX2]);
     avx512_kernels(&tables[KERNEL_LEVEL_AVX512]);
+#elif defined(__aarch64__)
+    neon_kernels(&tables[KERNEL_LEVEL_NEON]);
 #endif
 }
 
