@@ -1,10 +1,10 @@
 /*
  * kquant_neon.c - Q4_K, Q5_K, Q6_K and IQ4_XS with NEON; see tile_neon.h
  *
- * k_line() is the one reading of each packed format: a line of 4 columns of the 16 rows as bytes.
- * Up to 4 tokens take their lines from it as they are needed, so that nothing but the weights
- * passes through memory; for more, a block of 256 columns is unpacked once, to 4 KiB that stay in
- * L1, and every tile of the pass reads it there.
+ * k_line() is the one reading of each packed format: a line of 4 columns of the 16 rows as
+ * bytes.  Up to 4 tokens take their lines from it as they are needed, so that nothing but the
+ * weights passes through memory; for more, a block of 256 columns is unpacked once, to 4 KiB
+ * that stay in L1, and every tile of the pass reads it there.
  *
  * Values are below 64, or come signed from the table of IQ4_XS, so sdot takes them as they are;
  * that those of Q6_K are stored + 32 is given back by where their sums start.

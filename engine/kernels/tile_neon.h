@@ -1,15 +1,15 @@
 /*
  * tile_neon.h - what the matrix kernels of the NEON level share; for *_neon.c only
  *
- * The 16 rows of a group are the lanes of four vectors, 4 rows in each.  A line of packed weights
- * has 4 columns of every row, and one sdot multiplies them by 4 activations that it takes from a
- * lane of a vector of 16.  sdot is signed times signed: values stored + 128 get their sign bit
- * flipped, the others are below 128.  Sums are int32 and exact; the float steps are those of
- * generic.c.
+ * The 16 rows of a group are the lanes of four vectors, 4 rows in each.  A line of packed
+ * weights has 4 columns of every row, and one sdot multiplies those of 4 rows by 4 activations
+ * that it takes from a lane of a vector of 16.  sdot is signed times signed: values stored
+ * + 128 get their sign bit flipped, the others are below 128.  Sums are int32 and exact; the
+ * float steps are those of generic.c.
  *
- * A tile is up to 4 tokens: 16 sums, a line of weights and the activations fit the 32 registers.
- * Sums are named variables made by macros, as compilers like to keep arrays of them in memory; the
- * lane of an sdot must be a literal.
+ * A tile is up to 4 tokens: 16 sums, a line of weights and the activations fit the 32
+ * registers.  Sums are named variables made by macros, as compilers like to keep arrays of them
+ * in memory; the lane of an sdot must be a literal.
  */
 #ifndef ENGINE_KERNELS_TILE_NEON_H
 #define ENGINE_KERNELS_TILE_NEON_H
@@ -51,7 +51,7 @@ struct rows_bytes {
 #define DOT_1(t) DOT(t, 1)
 #define DOT_2(t) DOT(t, 2)
 #define DOT_3(t) DOT(t, 3)
-/* One line of weights times its 4 columns, which are lane `lane` of the activations q0, q1, ... */
+/* One line of weights times 4 columns: lane `lane` of the activations q0, q1, ... */
 #define LINE_DOTS(N, lane, line)                                                               \
     {                                                                                          \
         struct rows_bytes w = line;                                                            \

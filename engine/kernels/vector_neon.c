@@ -1,9 +1,9 @@
 /*
  * vector_neon.c - everything but the matrices, 4 floats at a time
  *
- * Each function repeats generic.c operation by operation; its 16 lanes are four vectors here.  What
- * is left over after whole vectors goes through the scalar functions of math.h, which are the same
- * steps.  A maximum is a comparison and a selection, as there: fmax would keep a NaN.
+ * Each function repeats generic.c operation by operation; its 16 lanes are four vectors here.
+ * What is left over after whole vectors goes through the scalar functions of math.h, which are
+ * the same steps.  A maximum is a comparison and a selection, as there: fmax would keep a NaN.
  */
 #include <arm_neon.h>
 
@@ -271,7 +271,7 @@ static void to_half(const float *x, size_t n, uint16_t *out)
 
 /* Gated delta rule ------------------------------------------------------- */
 
-/* A slice of 16 columns is four vectors, each with four chains over the keys: sum<vector><chain>. */
+/* A slice of 16 columns is four vectors v, each with four chains over the keys. */
 #define CHAINS(v)                                                                              \
     float32x4_t sum##v##0 = zero, sum##v##1 = zero, sum##v##2 = zero, sum##v##3 = zero;
 #define CHAIN_SUM(v) vaddq_f32(vaddq_f32(sum##v##0, sum##v##1), vaddq_f32(sum##v##2, sum##v##3))
@@ -418,8 +418,8 @@ struct gathered {
     float largest, total;
 };
 
-/* Scores of n keys to weights exp(score - largest) in place; returns what to multiply the sums of
- * the blocks before by. */
+/* Scores of n keys to weights exp(score - largest) in place; returns what to multiply the sums
+ * of the blocks before by. */
 INLINE float weigh(float *score, size_t n, struct gathered *g)
 {
     float before = g->largest;

@@ -1,9 +1,9 @@
 /*
  * golden_bytes.c - the logits of the golden models at the fastest level, as hashes
  *
- * The law across machines: a processor of another family has to come to these numbers too.  They
- * change with the numeric version (ARCHITECTURE.md, "The order of additions") and with nothing else;
- * a failure prints the new ones.
+ * The law across machines: a processor of another family has to come to these numbers too.
+ * They change with the numeric version (ARCHITECTURE.md, "The order of additions") and with
+ * nothing else; a failure prints the new ones.
  */
 #include <setjmp.h>
 #include <stdarg.h>
