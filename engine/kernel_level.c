@@ -8,6 +8,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
 #endif
 
 static const char *const names[KERNEL_LEVEL_COUNT] = {"reference", "generic", "neon", "avx2",
@@ -62,6 +64,16 @@ static bool x86_supports(enum kernel_level level)
     return has_all(b, wanted_7) && (c & bit_AVX512VNNI) && has_all(saved_state(), zmm);
 }
 
+#elif defined(__aarch64__)
+
+/* sdot, and what else the files of the level are compiled for: half precision, with Armv8.2. */
+static bool arm_supports_neon(void)
+{
+    const unsigned long wanted = HWCAP_ASIMDDP | HWCAP_FPHP | HWCAP_ASIMDHP;
+
+    return (getauxval(AT_HWCAP) & wanted) == wanted;
+}
+
 #endif
 
 bool kernel_level_supported(enum kernel_level level)
@@ -72,8 +84,10 @@ bool kernel_level_supported(enum kernel_level level)
 #if defined(__x86_64__)
     case KERNEL_LEVEL_AVX2:
     case KERNEL_LEVEL_AVX512: return x86_supports(level);
+#elif defined(__aarch64__)
+    case KERNEL_LEVEL_NEON: return arm_supports_neon();
 #endif
-    default: return false; /* NEON kernels are not written yet */
+    default: return false;
     }
 }
 

@@ -22,7 +22,7 @@ enum kernel_level {
 const char *kernel_level_name(enum kernel_level level);
 /* false: no such name; *level untouched. */
 bool kernel_level_parse(const char *name, enum kernel_level *level);
-/* Can this processor and operating system run it (CPUID and XGETBV)? */
+/* Can this processor and operating system run it (CPUID and XGETBV; on Arm AT_HWCAP)? */
 bool kernel_level_supported(enum kernel_level level);
 /* The fastest that this processor supports. */
 enum kernel_level kernel_level_best(void);

@@ -30,6 +30,9 @@ static void fill_tables(void)
         logits_avx512_kernels(&tables[KERNEL_LEVEL_AVX512]);
         tables[KERNEL_LEVEL_AVX512].pack = avx2_pack;
     }
+#elif defined(__aarch64__)
+    if (kernel_level_supported(KERNEL_LEVEL_NEON))
+        neon_kernels(&tables[KERNEL_LEVEL_NEON]);
 #endif
 }
 

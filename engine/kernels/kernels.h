@@ -191,4 +191,5 @@ size_t kernels_group_bytes(enum tensor_type type, uint32_t n_columns);
 /* Groups first_group .. first_group + n_groups - 1 of a weight as one of their own; borrows. */
 struct weight kernels_weight_groups(const struct weight *weight, uint32_t first_group,
                                     uint32_t n_groups);
+
 #endif

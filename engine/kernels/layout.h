@@ -146,6 +146,10 @@ void logits_avx2_kernels(struct kernels *table);
 void logits_avx512_kernels(struct kernels *table);
 void avx512_matmul(const struct weight *weight, uint32_t first_group, uint32_t n_groups,
                    const void *x, uint32_t n_tokens, float *out, size_t out_stride);
+#elif defined(__aarch64__)
+void neon_kernels(struct kernels *table);
+void neon_matmul(const struct weight *weight, uint32_t first_group, uint32_t n_groups,
+                 const void *x, uint32_t n_tokens, float *out, size_t out_stride);
 #endif
 
 #endif

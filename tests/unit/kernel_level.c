@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -43,11 +44,22 @@ static void a_request_only_lowers(void **state)
     }
 }
 
+/* Who knows the processor, as `make check-neon` does, says what it must be recognised as. */
+static void the_processor_is_recognised(void **state)
+{
+    const char *wanted = getenv("BANTER_TEST_LEVEL");
+
+    (void)state;
+    if (wanted)
+        assert_string_equal(kernel_level_name(kernel_level_best()), wanted);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_parsed),
         cmocka_unit_test(a_request_only_lowers),
+        cmocka_unit_test(the_processor_is_recognised),
     };
 
     return cmocka_run_group_tests_name("kernel_level", tests, NULL, NULL);

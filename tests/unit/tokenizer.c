@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <limits.h>
 #include <pthread.h>
 
 #include "engine/text/merge_queue.h"
@@ -485,7 +486,7 @@ static void *tokenize_long_runs(void *context)
     return right;
 }
 
-/* No recursion: 64 KiB of stack do for words of any length. */
+/* No recursion: 64 KiB of stack, or the least that a thread may have, do for words of any length. */
 static void long_runs_need_no_stack(void **state)
 {
     struct text_model model;
@@ -495,6 +496,8 @@ static void long_runs_need_no_stack(void **state)
     size_t stack = 64 * 1024;
 
     (void)state;
+    if (stack < (size_t)PTHREAD_STACK_MIN)
+        stack = (size_t)PTHREAD_STACK_MIN;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     stack *= 16;
 #endif
