@@ -83,7 +83,7 @@ INLINE __m512i minima(const struct activation_256 *x, __m512i p0, __m512i p1, __
         sum##t = _mm512_fmadd_ps(value, _mm512_set1_ps(x[t].scale), sum##t);                   \
     }
 /* Sub-blocks 2c and 2c + 1 lie in the low and high nibbles of the same 8 lines. */
-#define Q4_STREAM(name, N, distance)                                                           \
+#define Q4_STREAM(name, N, fetches)                                                            \
     static void name(const uint8_t *group, uint32_t n_blocks, const struct activation_256 *x,  \
                      uint32_t n_tokens, float *out, size_t out_stride, __mmask16 rows)         \
     {                                                                                          \
@@ -98,7 +98,7 @@ INLINE __m512i minima(const struct activation_256 *x, __m512i p0, __m512i p1, __
             _Pragma("GCC unroll 1") for (int c = 0; c < 4; c++)                                \
             {                                                                                  \
                 const uint8_t *values = block + 256 + 512 * c;                                 \
-                const uint8_t *ahead = block + 576 * c + distance;                             \
+                const uint8_t *ahead = block + 576 * c;                                        \
                 __m512 scale = _mm512_cvtepi32_ps(byte_of(scales, 0));                         \
                 TILE_##N(Q4_QUANTS);                                                           \
                 if (c == 2) {                                                                  \
@@ -109,14 +109,14 @@ INLINE __m512i minima(const struct activation_256 *x, __m512i p0, __m512i p1, __
                     _Pragma("GCC unroll 8") for (int k = 0; k < 8; k++)                        \
                     {                                                                          \
                         __m512i w = _mm512_and_si512(line(values + 64 * k), nibble);           \
-                        if (distance)                                                          \
-                            prefetch(ahead + 64 * k);                                          \
+                        if (fetches)                                                           \
+                            prefetch_stream(ahead + 64 * k);                                   \
                         TILE_##N(Q4_DOT_LOW);                                                  \
                     }                                                                          \
                     TILE_##N(Q4_FOLD);                                                         \
                 }                                                                              \
-                if (distance)                                                                  \
-                    prefetch(ahead + 512);                                                     \
+                if (fetches)                                                                   \
+                    prefetch_stream(ahead + 512);                                              \
                 scale = _mm512_mul_ps(_mm512_cvtepi32_ps(byte_of(scales, 1)), sixteenth);      \
                 {                                                                              \
                     TILE_##N(Q4_START);                                                        \
@@ -136,15 +136,15 @@ INLINE __m512i minima(const struct activation_256 *x, __m512i p0, __m512i p1, __
         TILE_##N(SUM_STORE);                                                                   \
     }
 
-Q4_STREAM(q4_stream_1, 1, PREFETCH_AHEAD)
-Q4_STREAM(q4_plain_1, 1, 0)
-Q4_STREAM(q4_stream_2, 2, PREFETCH_AHEAD)
-Q4_STREAM(q4_stream_3, 3, PREFETCH_AHEAD)
-Q4_STREAM(q4_stream_4, 4, PREFETCH_AHEAD)
-Q4_STREAM(q4_stream_5, 5, PREFETCH_AHEAD)
-Q4_STREAM(q4_stream_6, 6, PREFETCH_AHEAD)
-Q4_STREAM(q4_stream_7, 7, PREFETCH_AHEAD)
-Q4_STREAM(q4_stream_8, 8, PREFETCH_AHEAD)
+Q4_STREAM(q4_stream_1, 1, true)
+Q4_STREAM(q4_plain_1, 1, false)
+Q4_STREAM(q4_stream_2, 2, true)
+Q4_STREAM(q4_stream_3, 3, true)
+Q4_STREAM(q4_stream_4, 4, true)
+Q4_STREAM(q4_stream_5, 5, true)
+Q4_STREAM(q4_stream_6, 6, true)
+Q4_STREAM(q4_stream_7, 7, true)
+Q4_STREAM(q4_stream_8, 8, true)
 
 typedef void (*k_stream)(const uint8_t *group, uint32_t n_blocks,
                          const struct activation_256 *x, uint32_t n_tokens, float *out,
@@ -184,7 +184,7 @@ INLINE __m512i q6_scale(const uint8_t *block, unsigned g)
     return _mm512_srai_epi32(
         _mm512_sllv_epi32(words, _mm512_set1_epi32((int)(24 - 8 * (g % 4)))), 24);
 }
-#define Q6_STREAM(name, N, distance)                                                           \
+#define Q6_STREAM(name, N, fetches)                                                            \
     static void name(const uint8_t *group, uint32_t n_blocks, const struct activation_256 *x,  \
                      uint32_t n_tokens, float *out, size_t out_stride, __mmask16 rows)         \
     {                                                                                          \
@@ -200,16 +200,16 @@ INLINE __m512i q6_scale(const uint8_t *block, unsigned g)
                 const unsigned first = 8 * (c / 2) + c % 2;                                    \
                 const uint8_t *values = block + 256 + 768 * c;                                 \
                 TILE_##N(Q6_START);                                                            \
-                if (distance)                                                                  \
-                    prefetch(block + 64 * c + distance);                                       \
+                if (fetches)                                                                   \
+                    prefetch_stream(block + 64 * c);                                           \
                 _Pragma("GCC unroll 4") for (int k = 0; k < 4; k++)                            \
                 {                                                                              \
                     const uint8_t *at = values + 192 * k;                                      \
                     __m512i low = line(at), next = line(at + 64), high = line(at + 128);       \
-                    if (distance) {                                                            \
-                        prefetch(at + distance);                                               \
-                        prefetch(at + 64 + distance);                                          \
-                        prefetch(at + 128 + distance);                                         \
+                    if (fetches) {                                                             \
+                        prefetch_stream(at);                                                   \
+                        prefetch_stream(at + 64);                                              \
+                        prefetch_stream(at + 128);                                             \
                     }                                                                          \
                     __m512i w0 =                                                               \
                         _mm512_or_si512(_mm512_and_si512(low, nibble),                         \
@@ -235,14 +235,14 @@ INLINE __m512i q6_scale(const uint8_t *block, unsigned g)
         TILE_##N(SUM_STORE);                                                                   \
     }
 
-Q6_STREAM(q6_stream_1, 1, PREFETCH_AHEAD)
-Q6_STREAM(q6_plain_1, 1, 0)
-Q6_STREAM(q6_stream_2, 2, PREFETCH_AHEAD)
-Q6_STREAM(q6_plain_2, 2, 0)
-Q6_STREAM(q6_stream_3, 3, PREFETCH_AHEAD)
-Q6_STREAM(q6_plain_3, 3, 0)
-Q6_STREAM(q6_stream_4, 4, PREFETCH_AHEAD)
-Q6_STREAM(q6_plain_4, 4, 0)
+Q6_STREAM(q6_stream_1, 1, true)
+Q6_STREAM(q6_plain_1, 1, false)
+Q6_STREAM(q6_stream_2, 2, true)
+Q6_STREAM(q6_plain_2, 2, false)
+Q6_STREAM(q6_stream_3, 3, true)
+Q6_STREAM(q6_plain_3, 3, false)
+Q6_STREAM(q6_stream_4, 4, true)
+Q6_STREAM(q6_plain_4, 4, false)
 
 enum { Q6_STREAM_TOKENS = 4 };
 static const k_stream q6_streams[] = {NULL, q6_stream_1, q6_stream_2, q6_stream_3, q6_stream_4};
@@ -595,12 +595,16 @@ void kquant_matmul_avx512(const struct weight *weight, uint32_t first_group, uin
     const uint8_t *packed = weight->packed;
     uint32_t n_blocks = weight->n_columns / 256, end = first_group + n_groups;
 
-    if (weight->type == TENSOR_Q4_K && n_tokens <= STREAM_TOKENS) {
-        k_stream multiply =
-            n_tokens < avx512_prefetch_from.q4_k ? q4_plain_1 : q4_streams[n_tokens];
+    if (weight->type == TENSOR_Q4_K && n_tokens <= STREAMED_TOKENS) {
+        const uint32_t each = stream_step(n_tokens);
         for (uint32_t g = first_group; g < end; g++)
-            multiply(packed + g * group_bytes, n_blocks, x, n_tokens,
-                     out + (size_t)g * GROUP_ROWS, out_stride, rows_of_group(weight, g));
+            for (uint32_t t = 0; t < n_tokens; t += each) {
+                uint32_t n = n_tokens - t < each ? n_tokens - t : each;
+                k_stream multiply = n < avx512_prefetch_from.q4_k ? q4_plain_1 : q4_streams[n];
+                multiply(packed + g * group_bytes, n_blocks, x + t, n_tokens,
+                         out + t * out_stride + (size_t)g * GROUP_ROWS, out_stride,
+                         rows_of_group(weight, g));
+            }
         return;
     }
     if (weight->type == TENSOR_Q6_K && n_tokens <= STREAM_TOKENS) {

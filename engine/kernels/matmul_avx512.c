@@ -16,7 +16,7 @@
 struct prefetch_from avx512_prefetch_from = {1, 1, 1};
 
 /* x: [block][n_tokens] */
-#define Q8_STREAM(name, N, ahead)                                                              \
+#define Q8_STREAM(name, N, fetches)                                                            \
     static void name(const uint8_t *group, uint32_t n_blocks, const struct activation_32 *x,   \
                      uint32_t n_tokens, float *out, size_t out_stride, __mmask16 rows)         \
     {                                                                                          \
@@ -28,8 +28,8 @@ struct prefetch_from avx512_prefetch_from = {1, 1, 1};
             _Pragma("GCC unroll 8") for (int k = 0; k < 8; k++)                                \
             {                                                                                  \
                 __m512i w = line(values + 64 * k);                                             \
-                if (ahead)                                                                     \
-                    prefetch(values + 64 * k + ahead);                                         \
+                if (fetches)                                                                   \
+                    prefetch_stream(values + 64 * k);                                          \
                 TILE_##N(Q8_DOT);                                                              \
             }                                                                                  \
             __m512 d = halves(pair + 32 * (b % 2));                                            \
@@ -38,18 +38,18 @@ struct prefetch_from avx512_prefetch_from = {1, 1, 1};
         TILE_##N(SUM_STORE);                                                                   \
     }
 
-Q8_STREAM(q8_stream_1, 1, PREFETCH_AHEAD)
-Q8_STREAM(q8_plain_1, 1, 0)
-Q8_STREAM(q8_stream_2, 2, PREFETCH_AHEAD)
-Q8_STREAM(q8_plain_2, 2, 0)
-Q8_STREAM(q8_stream_3, 3, PREFETCH_AHEAD)
-Q8_STREAM(q8_plain_3, 3, 0)
-Q8_STREAM(q8_stream_4, 4, PREFETCH_AHEAD)
-Q8_STREAM(q8_plain_4, 4, 0)
-Q8_STREAM(q8_stream_5, 5, PREFETCH_AHEAD)
-Q8_STREAM(q8_stream_6, 6, PREFETCH_AHEAD)
-Q8_STREAM(q8_stream_7, 7, PREFETCH_AHEAD)
-Q8_STREAM(q8_stream_8, 8, PREFETCH_AHEAD)
+Q8_STREAM(q8_stream_1, 1, true)
+Q8_STREAM(q8_plain_1, 1, false)
+Q8_STREAM(q8_stream_2, 2, true)
+Q8_STREAM(q8_plain_2, 2, false)
+Q8_STREAM(q8_stream_3, 3, true)
+Q8_STREAM(q8_plain_3, 3, false)
+Q8_STREAM(q8_stream_4, 4, true)
+Q8_STREAM(q8_plain_4, 4, false)
+Q8_STREAM(q8_stream_5, 5, true)
+Q8_STREAM(q8_stream_6, 6, true)
+Q8_STREAM(q8_stream_7, 7, true)
+Q8_STREAM(q8_stream_8, 8, true)
 
 typedef void (*q8_stream)(const uint8_t *group, uint32_t n_blocks,
                           const struct activation_32 *x, uint32_t n_tokens, float *out,
@@ -152,12 +152,16 @@ static void q8_matmul(const struct weight *weight, uint32_t first_group, uint32_
     const uint8_t *packed = weight->packed;
     uint32_t n_blocks = weight->n_columns / 32, end = first_group + n_groups;
 
-    if (n_tokens <= STREAM_TOKENS) {
-        q8_stream multiply =
-            n_tokens < avx512_prefetch_from.q8 ? q8_plain[n_tokens] : q8_streams[n_tokens];
+    if (n_tokens <= STREAMED_TOKENS) {
+        const uint32_t each = stream_step(n_tokens);
         for (uint32_t g = first_group; g < end; g++)
-            multiply(packed + g * group_bytes, n_blocks, x, n_tokens,
-                     out + (size_t)g * GROUP_ROWS, out_stride, rows_of_group(weight, g));
+            for (uint32_t t = 0; t < n_tokens; t += each) {
+                uint32_t n = n_tokens - t < each ? n_tokens - t : each;
+                q8_stream multiply = n < avx512_prefetch_from.q8 ? q8_plain[n] : q8_streams[n];
+                multiply(packed + g * group_bytes, n_blocks, x + t, n_tokens,
+                         out + t * out_stride + (size_t)g * GROUP_ROWS, out_stride,
+                         rows_of_group(weight, g));
+            }
         return;
     }
     float sums[MOST_TOKENS * 32] __attribute__((aligned(64)));
@@ -195,7 +199,7 @@ static void q8_matmul(const struct weight *weight, uint32_t first_group, uint32_
             _Pragma("GCC unroll 8") for (int k = 0; k < 8; k++)                                \
             {                                                                                  \
                 __m512i w = line(group + 64 + 64 * k);                                         \
-                prefetch(group + 64 + 64 * k + PREFETCH_AHEAD);                                \
+                prefetch_stream(group + 64 + 64 * k);                                          \
                 TILE_##N(Q8_DOT);                                                              \
             }                                                                                  \
             __m512 d = halves(group), minimum = halves(group + 32);                            \
