@@ -458,10 +458,28 @@ INLINE __m512 halve_2(__m512 a, __m512 b)
     return _mm512_add_ps(_mm512_shuffle_ps(a, b, 0x88), _mm512_shuffle_ps(a, b, 0xdd));
 }
 
-/* Scores of four queries and the four keys from row `position` on. */
+/*
+ * 64 elements of K or V that come soon.  The processor alone follows neither the change between
+ * keys and values nor the end of a page, and would wait for memory half of the time; asked for
+ * many at once it waits too.
+ */
+INLINE void prefetch_64(const void *rows, size_t element, const bool half)
+{
+    const uint8_t *p = (const uint8_t *)rows + element * (half ? 2 : 4);
+
+    prefetch(p);
+    prefetch(p + 64);
+    if (!half) {
+        prefetch(p + 128);
+        prefetch(p + 192);
+    }
+}
+
+/* Scores of four queries and the four keys from row `position` on; `fetches`: values of the same
+ * rows come soon. */
 INLINE void score_tile(const struct attention_job *job, const float *const *query,
                        size_t position, size_t n_keys, float score[][BLOCK], size_t at,
-                       const bool half)
+                       bool fetches, const bool half)
 {
     size_t n = job->n_key;
     /* Fewer than four keys: the last one again, its extra scores are never read. */
@@ -485,6 +503,8 @@ INLINE void score_tile(const struct attention_job *job, const float *const *quer
     for (size_t i = 0; i < n; i += 16) {
         __m512 a = load_16(job->key, r0 + i, half), b = load_16(job->key, r1 + i, half);
         __m512 c = load_16(job->key, r2 + i, half), d = load_16(job->key, r3 + i, half);
+        if (fetches)
+            prefetch_64(job->value, r0 + 4 * i, half);
         SCORE(0)
         SCORE(1)
         SCORE(2)
@@ -502,20 +522,6 @@ INLINE void score_tile(const struct attention_job *job, const float *const *quer
     _mm_storeu_ps(score[1] + at, _mm512_extractf32x4_ps(s, 1));
     _mm_storeu_ps(score[2] + at, _mm512_extractf32x4_ps(s, 2));
     _mm_storeu_ps(score[3] + at, _mm512_extractf32x4_ps(s, 3));
-}
-
-/*
- * Rows of K or V that come soon, [n][width]: the processor alone follows neither the change
- * between keys and values nor a page's end, and waits for memory half of the time.
- */
-INLINE void prefetch_rows(const void *rows, size_t first, size_t n, size_t width,
-                          const bool half)
-{
-    const size_t row_bytes = width * (half ? sizeof(uint16_t) : sizeof(float));
-    const uint8_t *p = (const uint8_t *)rows + first * row_bytes;
-
-    for (size_t at = 0; at < n * row_bytes; at += 64)
-        prefetch(p + at);
 }
 
 /* What one query has gathered so far; the unnormalised sum of values is in its row of out. */
@@ -596,9 +602,9 @@ INLINE void add_values_4(const struct attention_job *job, size_t position,
         __m512 va = load_16(job->value, row, half), vb = load_16(job->value, row + 16, half);
         __m512 vc = load_16(job->value, row + 32, half);
         __m512 vd = load_16(job->value, row + 48, half);
-        if (ahead && j % 4 == 0)
-            prefetch_rows(job->key, position + BLOCK + (i / 64 * BLOCK + j) / 4, 1, job->n_key,
-                          half);
+        if (ahead)
+            prefetch_64(job->key, (position + BLOCK) * job->n_key + (i / 64 * BLOCK + j) * 64,
+                        half);
         VALUE_ADD(0)
         VALUE_ADD(1)
         VALUE_ADD(2)
@@ -650,11 +656,8 @@ INLINE void attend_tile(const struct attention_job *job, uint32_t first, uint32_
 
     for (uint32_t q = 0; q < TILE_QUERIES; q++)
         query[q] = query_at(job, q < n_queries ? first + q : last);
-    for (uint32_t j = 0; j < n_most; j += 4) {
-        if (fetches)
-            prefetch_rows(job->value, (size_t)position + j, 4, job->n_value, half);
-        score_tile(job, query, (size_t)position + j, n_most - j, score, j, half);
-    }
+    for (uint32_t j = 0; j < n_most; j += 4)
+        score_tile(job, query, (size_t)position + j, n_most - j, score, j, fetches, half);
     for (uint32_t q = 0; q < n_queries; q++) {
         uint32_t n = keys_seen(job, first + q, position);
         out[q] = out_at(job, first + q);
