@@ -1,6 +1,10 @@
 /*
  * processors.c - counting cores: affinity, topology, control group
  *
+ * A section of a pass ends with its slowest part, so efficiency cores, where there are others, would
+ * hold those up more than they help: they do not count.  Arm and newer kernels tell a capacity,
+ * hybrid Intel processors list their small cores (cpu_atom).
+ *
  * A core is named by the first processor of its thread_siblings_list.  Quotas are read in both
  * control-group versions, on the process's own group and all groups above it, since any of them
  * may be the one that limits.  A file that is missing or odd limits nothing.
@@ -49,6 +53,60 @@ static int core_of(const char *root, int cpu)
     if (end == line || first < 0 || first > INT32_MAX)
         return cpu;
     return (int)first;
+}
+
+/* Is the number in a list such as "0-3,8,10-11"? */
+static bool list_holds(const char *list, int cpu)
+{
+    char *end;
+
+    for (;; list = end + 1) {
+        long first = strtol(list, &end, 10), last = first;
+        if (end == list)
+            return false;
+        if (*end == '-')
+            last = strtol(end + 1, &end, 10);
+        if (cpu >= first && cpu <= last)
+            return true;
+        if (*end != ',')
+            return false;
+    }
+}
+
+/* How much a processor computes, in whatever unit; all the same where nothing is told. */
+static long capacity_of(const char *root, const char *small_cores, int cpu)
+{
+    enum { USUAL = 1024 };
+    char path[128];
+    char line[LINE_BYTES];
+    char *end;
+
+    if (list_holds(small_cores, cpu))
+        return USUAL / 2;
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/cpu_capacity", cpu);
+    if (!read_line(root, path, line))
+        return USUAL;
+    long capacity = strtol(line, &end, 10);
+    return end == line || capacity < 1 || capacity > INT32_MAX ? USUAL : capacity;
+}
+
+/* The processors with at least two thirds of the greatest capacity, to kept; how many. */
+static size_t keep_fast(const char *root, const int *cpus, size_t n_cpus, int *kept)
+{
+    char small_cores[LINE_BYTES] = "";
+    long greatest = 0;
+    size_t n = 0;
+
+    if (!read_line(root, "/sys/devices/cpu_atom/cpus", small_cores))
+        small_cores[0] = '\0';
+    for (size_t i = 0; i < n_cpus; i++) {
+        long capacity = capacity_of(root, small_cores, cpus[i]);
+        greatest = capacity > greatest ? capacity : greatest;
+    }
+    for (size_t i = 0; i < n_cpus; i++)
+        if (3 * capacity_of(root, small_cores, cpus[i]) >= 2 * greatest)
+            kept[n++] = cpus[i];
+    return n;
 }
 
 static int count_cores(const char *root, const int *cpus, size_t n_cpus)
@@ -177,9 +235,11 @@ static int group_quota(const char *root)
 
 int processors_usable_in(const char *root, const int *cpus, size_t n_cpus)
 {
-    int cores = count_cores(root, cpus, n_cpus);
+    int *fast = malloc((n_cpus == 0 ? 1 : n_cpus) * sizeof *fast);
+    int cores = fast == NULL ? 1 : count_cores(root, fast, keep_fast(root, cpus, n_cpus, fast));
     int quota = group_quota(root);
 
+    free(fast);
     return quota > 0 && quota < cores ? quota : cores;
 }
 

@@ -2,7 +2,8 @@
  * processors.h - how many threads this process can use well
  *
  * Physical cores among the processors it may run on (hyper-thread siblings count once: two streams
- * of dot products on one core gain nothing), and not more than a control group's quota pays for.
+ * of dot products on one core gain nothing) without efficiency cores beside faster ones, and not
+ * more than a control group's quota pays for.
  *
  * Thread: any; reads files under /sys and /proc.
  */

@@ -204,6 +204,21 @@ static void cores_and_quotas_are_counted(void **state)
     assert_int_equal(processors_usable_in(root, cpus, 1), 1);
     assert_int_equal(processors_usable_in(root, cpus + 1, 2), 2);
 
+    put(root, "/sys/devices/cpu_atom/cpus", "1-2,7\n"); /* hybrid: 0 and 3 are fast */
+    assert_int_equal(processors_usable_in(root, cpus, 4), 2);
+    assert_int_equal(processors_usable_in(root, cpus, 3), 1);
+    assert_int_equal(processors_usable_in(root, cpus + 1, 2), 2); /* no faster ones */
+    put(root, "/sys/devices/cpu_atom/cpus", "3\n");
+    assert_int_equal(processors_usable_in(root, cpus + 1, 3), 2);
+    put(root, "/sys/devices/cpu_atom/cpus", "\n");
+    put(root, "/sys/devices/system/cpu/cpu0/cpu_capacity", "446\n");
+    put(root, "/sys/devices/system/cpu/cpu2/cpu_capacity", "446\n");
+    assert_int_equal(processors_usable_in(root, cpus, 4), 1); /* 1 and 3 are one core */
+    put(root, "/sys/devices/system/cpu/cpu2/cpu_capacity", "871\n");
+    assert_int_equal(processors_usable_in(root, cpus, 4), 2);
+    put(root, "/sys/devices/system/cpu/cpu0/cpu_capacity", "none\n");
+    assert_int_equal(processors_usable_in(root, cpus, 4), 2);
+
     put(root, "/proc/self/cgroup", "0::/user/job\n");
     put(root, "/sys/fs/cgroup/user/job/cpu.max", "max 100000\n");
     assert_int_equal(processors_usable_in(root, cpus, 4), 2);
