@@ -384,8 +384,7 @@ static void delta_slices(const struct delta_rule_job *job, uint32_t slice, uint3
         if (t + 1 < job->n_tokens)
             state_write(a, b, key, query, next, job->n_key, decay, delta, delta_b, &sums, true);
         else
-            state_write(a, b, key, query, NULL, job->n_key, decay, delta, delta_b, &sums,
-                        false);
+            state_write(a, b, key, query, key, job->n_key, decay, delta, delta_b, &sums, false);
         _mm512_storeu_ps(out + column, sums.out_a);
         _mm512_storeu_ps(out + column_b, sums.out_b);
         if (job->delta) {

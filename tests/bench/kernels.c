@@ -290,7 +290,8 @@ static void bench_stages(const struct kernels *k)
     TIME("quantize per 256, 3584",
          k->quantize(ACTIVATION_Q8_256, a, FFN, FFN, 0, 1, 1, activation))
     TIME("silu_multiply 3584", k->silu_multiply(a, b, FFN, out))
-    TIME("convolve 6144 x 4", k->convolve(a, CHANNELS, b, CHANNELS, 4, CHANNELS, 1, out, CHANNELS))
+    TIME("convolve 6144 x 4",
+         k->convolve(a, CHANNELS, b, CHANNELS, 4, CHANNELS, 1, out, CHANNELS))
     TIME("delta_rule head, 1 token", k->delta_rule(&delta))
     TIME("attention 4 x 4096 keys", k->attention(&attention))
     delta.n_tokens = 16;
