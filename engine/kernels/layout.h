@@ -133,6 +133,9 @@ void generic_kernels(struct kernels *table);
 /* The same with a matmul on F32 activations, in double. */
 void reference_kernels(struct kernels *table);
 
+/* The entries of logits.c, for every level. */
+void logits_kernels(struct kernels *table);
+
 #if defined(__x86_64__)
 void avx2_kernels(struct kernels *table);
 void avx2_matmul(const struct weight *weight, uint32_t first_group, uint32_t n_groups,
@@ -140,8 +143,7 @@ void avx2_matmul(const struct weight *weight, uint32_t first_group, uint32_t n_g
 void avx2_pack(const struct weight *weight, uint32_t first_group, uint32_t n_groups,
                void *packed);
 void avx512_kernels(struct kernels *table);
-/* The entries of logits.c, logits_avx2.c and logits_avx512.c. */
-void logits_kernels(struct kernels *table);
+/* The entries of logits_avx2.c and logits_avx512.c, as those of logits.c. */
 void logits_avx2_kernels(struct kernels *table);
 void logits_avx512_kernels(struct kernels *table);
 void avx512_matmul(const struct weight *weight, uint32_t first_group, uint32_t n_groups,
