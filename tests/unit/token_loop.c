@@ -84,14 +84,16 @@ static void generate(struct session *session, struct policy *policy, size_t s)
 static void policies_allocate_nothing(void **state)
 {
     const struct session_options options = {.n_threads = 2, .n_context = 128};
-    struct model *model = open_path("config/models/guide.gguf", kernel_level_best());
-    struct model *small = open_path("config/models/guide-draft.gguf", kernel_level_best());
-    struct session *session = open_session(model, &options);
-    struct session *draft = open_session(small, &options);
-    const struct policy_parts parts = {.session = session, .draft = draft};
+    struct policy_parts parts = {0};
+    struct model *model, *small;
+    struct session *session, *draft;
 
     (void)state;
     skip_uncounted();
+    model = open_path("config/models/guide.gguf", kernel_level_best());
+    small = open_path("config/models/guide-draft.gguf", kernel_level_best());
+    parts.session = session = open_session(model, &options);
+    parts.draft = draft = open_session(small, &options);
     for (size_t s = 0; s < N_SAMPLINGS; s++) {
         generate(session, NULL, s);
         for (enum policy_kind kind = POLICY_GREEDY; kind < POLICY_KIND_COUNT; kind++) {
@@ -114,7 +116,7 @@ static void policies_allocate_nothing(void **state)
 
 static void lanes_allocate_nothing(void **state)
 {
-    struct model *model = open_model("tinyA-q8_0", kernel_level_best());
+    struct model *model;
     struct session *sessions[N_LANES];
     struct lane_generation lanes[N_LANES];
     struct answer answers[N_LANES] = {{.n = 0}};
@@ -123,6 +125,7 @@ static void lanes_allocate_nothing(void **state)
 
     (void)state;
     skip_uncounted();
+    model = open_model("tinyA-q8_0", kernel_level_best());
     make_prompt(prompt);
     for (size_t i = 0; i < N_LANES; i++) {
         sessions[i] =
